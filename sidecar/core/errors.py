@@ -1,0 +1,9 @@
+"""Errors that speak to people, and the one that speaks to programmers."""
+
+
+class SidecarError(Exception):
+    """Something the operator can mend. Worded "cannot X: cause"; shown without a traceback."""
+
+
+class IllegalTransition(Exception):
+    """A state machine was asked for a step that its table does not have. Nothing has changed."""

@@ -8,11 +8,12 @@ what they mean for the deployment. The caller owns the deadline: a probe needs n
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from sidecar.core.plan import GatewayPlan, OnFailure, Target
+from sidecar.core.identity import GatewayProcess
+from sidecar.core.plan import Duration, GatewayPlan, OnFailure, Secret, Size, Target
 from sidecar.core.verdict import Evidence, Finding, Observation, Outcome, Phase
 
 __all__ = [
@@ -20,30 +21,10 @@ __all__ = [
     "Probe", "ProbeFailure", "Run", "Secret", "Setting", "Size", "Target",
 ]
 
-Duration = Annotated[float, Meta(title="duration", ge=0)]
-"""Seconds; written in TOML as ``"500ms"``, ``"5s"``, ``"2m"``, ``"1h"``."""
-
-Size = Annotated[int, Meta(title="size", ge=0)]
-"""Bytes; written in TOML as ``"512KiB"``, ``"300MiB"``, ``"2GiB"``, or a plain number of bytes."""
-
-Secret = Annotated[str, Meta(title="secret")]
-"""A credential. Its value never appears in any output."""
-
 S = TypeVar("S", bound=Struct)
 
 _NOTES_AT_MOST = 32
 _TEXT_AT_MOST = 300
-
-
-class GatewayProcess(Struct, frozen=True):
-    """The gateway's process, proven by boot, pid and start time: a reused pid is somebody else."""
-
-    boot_id: str
-    pid: int
-    start_ticks: int
-    """Start time in clock ticks since boot, as in ``/proc/PID/stat``."""
-    started: float
-    """The same in seconds of CLOCK_BOOTTIME."""
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -152,7 +133,7 @@ def _upstream(spec: Any, gateway: GatewayPlan) -> Target:  # noqa: ARG001
     return Target.UPSTREAM
 
 
-class Kind(Struct, frozen=True, Generic[S]):
+class Kind(Struct, Generic[S], frozen=True):
     """A kind of probe, as ``[probes.NAME] kind = "..."`` names it."""
 
     name: str

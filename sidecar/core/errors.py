@@ -5,5 +5,5 @@ class SidecarError(Exception):
     """Something the operator can mend. Worded "cannot X: cause"; shown without a traceback."""
 
 
-class IllegalTransition(Exception):
+class IllegalTransitionError(Exception):
     """A state machine was asked for a step that its table does not have. Nothing has changed."""

@@ -1,8 +1,22 @@
 """The plan: what a valid configuration comes to. Durations are in seconds; nothing here changes at run time."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Duration = Annotated[float, Meta(title="duration", ge=0)]
+"""Seconds; written in TOML as ``"500ms"``, ``"5s"``, ``"2m"``, ``"1h"``."""
+
+Size = Annotated[int, Meta(title="size", ge=0)]
+"""Bytes; written in TOML as ``"512KiB"``, ``"300MiB"``, ``"2GiB"``, or a plain number of bytes."""
+
+Secret = Annotated[str, Meta(title="secret")]
+"""A credential. Its value never appears in any output."""
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Threshold = Annotated[int, Meta(ge=1, le=1000)]
+
 
 class OnFailure(StrEnum):
     """What a failing check means for the deployment."""
@@ -24,7 +38,26 @@ class Target(StrEnum):
     UPSTREAM = "upstream"
 
 
-class ProbePlan(Struct, frozen=True, kw_only=True):
+class Timing(Struct, frozen=True, kw_only=True):
+    """How often a probe looks, how long it waits, and how many results decide."""
+
+    interval: Annotated[Duration, Meta(ge=0.05, le=86400)] = 5.0
+    """From the start of one execution to the start of the next, which waits for the end of the one before."""
+    fast_interval: Annotated[Duration, Meta(ge=0.05, le=86400)] = 1.0
+    """Used while undecided: from the first contrary result until a threshold decides."""
+    timeout: Annotated[Duration, Meta(ge=0.01, le=3600)] = 2.0
+    """The deadline of one execution."""
+    failure_threshold: Threshold = 3
+    """So many failures in a row make the check fail."""
+    success_threshold: Threshold = 1
+    """So many passes in a row make a failing check pass."""
+    initial_delay: Annotated[Duration, Meta(le=3600)] = 0.0
+    """The pause before the first execution."""
+    slow: Annotated[Duration, Meta(ge=0.001, le=3600)] | None = None
+    """An execution that passes but takes longer than this is a warning."""
+
+
+class ProbePlan(Timing, frozen=True, kw_only=True):
     """One configured probe, complete."""
 
     name: str
@@ -33,14 +66,6 @@ class ProbePlan(Struct, frozen=True, kw_only=True):
     on_failure: OnFailure
     startup: bool
     """Must have passed once before the deployment counts as started."""
-    interval: float = 5.0
-    fast_interval: float = 1.0
-    """Used while undecided: from the first contrary result until a threshold decides."""
-    timeout: float = 2.0
-    failure_threshold: int = 3
-    success_threshold: int = 1
-    initial_delay: float = 0.0
-    slow: float | None = None
     stale_after: float = 30.0
     """How long the last known state is believed while verdicts are unknown or missing."""
     spec: Struct
@@ -51,49 +76,56 @@ class DrainPlan(Struct, frozen=True, kw_only=True):
     """How and when a sick gateway is taken out and asked to stop."""
 
     enabled: bool = True
+    """``false``: a sick gateway is reported, but never signalled."""
     shadow: bool = False
     """Do everything but the signal."""
-    drain_after: float = 30.0
+    drain_after: Annotated[Duration, Meta(le=86400)] = 30.0
     """Seconds of unbroken local failure before a drain begins."""
-    min_uptime: float = 120.0
+    min_uptime: Annotated[Duration, Meta(le=86400)] = 120.0
     """A gateway process younger than this is left alone."""
-    lame_duck: float = 5.0
+    lame_duck: Annotated[Duration, Meta(le=3600)] = 5.0
     """Readiness says 503 this long before the signal, so that traffic leaves first."""
-    quiesce: float = 10.0
+    quiesce: Annotated[Duration, Meta(le=86400)] = 10.0
     """The deadline for in-flight work before the signal; streams that never end are cut short by it."""
-    grace: float = 30.0
+    grace: Annotated[Duration, Meta(le=86400)] = 30.0
     """The time the gateway has to exit after the signal."""
     escalate: bool = True
     """Send SIGKILL when ``grace`` is over."""
-    cool_down: float = 300.0
+    cool_down: Annotated[Duration, Meta(le=604800)] = 300.0
     """Pause after a drain; doubles with each further one, up to ``cool_down_max``."""
-    cool_down_max: float = 3600.0
-    max_per_hour: int = 3
+    cool_down_max: Annotated[Duration, Meta(le=604800)] = 3600.0
+    """The longest that the pause after a drain becomes."""
+    max_per_hour: Annotated[int, Meta(ge=1, le=60)] = 3
+    """So many drains begin within any hour, and no more."""
 
 
 class GatewayPlan(Struct, frozen=True, kw_only=True):
     """Where the gateway is, and how its process is found."""
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    pid_file: str | None = None
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    """Where the gateway listens, as seen from the sidecar."""
+    port: Port = 8000
+    """The gateway's port; a URL that begins with ``/`` means this host and port."""
+    pid_file: Annotated[str, Meta(min_length=1)] | None = None
     """Find the process by the pid in this file."""
-    process_name: str | None = None
+    process_name: Annotated[str, Meta(min_length=1)] | None = None
     """Find the process by the name its process manager gave it (``HONCHO_PROCESS_NAME`` or ``PS``), as ``web.1``."""
 
 
 class ServerPlan(Struct, frozen=True, kw_only=True):
     """The health port."""
 
-    host: str | None = None
+    host: Annotated[str, Meta(min_length=1)] | None = None
     """One address to bind; both families' wildcards when not given."""
-    port: int = 9000
-    token: str | None = None
+    port: Port = 9000
+    """Where the health endpoints are served."""
+    token: Annotated[Secret, Meta(min_length=8)] | None = None
     """The bearer token that shows details. Without one only loopback sees them."""
-    max_connections: int = 4096
-    idle_timeout: float = 30.0
+    max_connections: Annotated[int, Meta(ge=16, le=65536)] = 4096
+    """So many connections are kept open at once; further ones are refused."""
+    idle_timeout: Annotated[Duration, Meta(ge=1, le=3600)] = 30.0
     """A connection that has sent no whole request for so long is closed."""
-    linger: float = 30.0
+    linger: Annotated[Duration, Meta(le=86400)] = 30.0
     """On SIGTERM the sidecar answers until the gateway is gone, but no longer than this."""
 
 

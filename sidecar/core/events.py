@@ -1,0 +1,128 @@
+"""What goes in, what comes out: facts that step the core, events that tell of it, actions that it asks for."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from sidecar.core.drain import DrainStep
+from sidecar.core.identity import GatewayProcess
+from sidecar.core.plan import Plan, Target
+from sidecar.core.verdict import Verdict
+
+# Facts ------------------------------------------------------------------------------------------------------------
+
+
+class ProbeReported(Struct, frozen=True):
+    """A probe was executed and judged."""
+
+    name: str
+    verdict: Verdict
+
+
+class GatewayAppeared(Struct, frozen=True):
+    """Somebody listens on the gateway's port."""
+
+    process: GatewayProcess | None
+    unproven: str | None = None
+    """Why ``process`` is not known."""
+
+
+class GatewayExited(Struct, frozen=True):
+    """The gateway's process has exited."""
+
+    process: GatewayProcess
+
+
+class DrainAdvanced(Struct, frozen=True):
+    """The drain's actor asks for the next step; refused steps raise ``IllegalTransitionError``."""
+
+    step: DrainStep
+    detail: str = ""
+
+
+class StopRequested(Struct, frozen=True):
+    """The platform, a process manager or an operator asked the sidecar to stop."""
+
+
+class ObserverLate(Struct, frozen=True):
+    """The sidecar itself was held up for so many seconds."""
+
+    lag: float
+
+
+class Replanned(Struct, frozen=True):
+    """A new configuration is in force."""
+
+    plan: Plan
+
+
+Fact = ProbeReported | GatewayAppeared | GatewayExited | DrainAdvanced | StopRequested | ObserverLate | Replanned
+
+# Events -----------------------------------------------------------------------------------------------------------
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    STATUS_CHANGED = "status_changed"
+    CHECK_CHANGED = "check_changed"
+    GATEWAY_APPEARED = "gateway_appeared"
+    GATEWAY_UNPROVEN = "gateway_unproven"
+    GATEWAY_EXITED = "gateway_exited"
+    DRAIN_BEGUN = "drain_begun"
+    DRAIN_ADVANCED = "drain_advanced"
+    DRAIN_CANCELLED = "drain_cancelled"
+    DRAIN_FINISHED = "drain_finished"
+    DRAIN_WITHHELD = "drain_withheld"
+    STOPPING = "stopping"
+    OBSERVER_LATE = "observer_late"
+    RELOADED = "reloaded"
+
+
+class Severity(StrEnum):
+    """How much a person should care."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that happened, for people and for machines."""
+
+    kind: EventKind
+    at: float
+    severity: Severity
+    message: str
+    cause: str | None = None
+    """``local``, ``shared`` or ``observer``, where it is proven."""
+    probe: str | None = None
+    before: str | None = None
+    after: str | None = None
+    evidence: tuple[str, ...] = ()
+    """The reasons, with rules and observed values."""
+
+
+# Actions ----------------------------------------------------------------------------------------------------------
+
+
+class BeginDrain(Struct, frozen=True):
+    """Carry out a drain of this process."""
+
+    process: GatewayProcess
+    reason: str
+
+
+class CancelDrain(Struct, frozen=True):
+    """Stop carrying out the drain: the failure is over, or somebody else is stopping the gateway."""
+
+    reason: str
+
+
+class ProbeNow(Struct, frozen=True):
+    """Run the probes of this target at once."""
+
+    target: Target
+
+
+Action = BeginDrain | CancelDrain | ProbeNow

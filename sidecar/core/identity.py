@@ -1,0 +1,14 @@
+"""Who the gateway's process is."""
+
+from msgspec import Struct
+
+
+class GatewayProcess(Struct, frozen=True):
+    """The gateway's process, proven by boot, pid and start time: a reused pid is somebody else."""
+
+    boot_id: str
+    pid: int
+    start_ticks: int
+    """Start time in clock ticks since boot, as in ``/proc/PID/stat``."""
+    started: float
+    """The same in seconds of CLOCK_BOOTTIME."""

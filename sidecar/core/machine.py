@@ -1,0 +1,179 @@
+"""The one way to change the state: a fact steps it, and says what follows."""
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from sidecar.core import narrate
+from sidecar.core.drain import SIGNALS, DrainPhase, DrainStep, advance, begin
+from sidecar.core.errors import IllegalTransitionError
+from sidecar.core.events import (
+    Action,
+    BeginDrain,
+    CancelDrain,
+    DrainAdvanced,
+    Event,
+    Fact,
+    GatewayAppeared,
+    GatewayExited,
+    ObserverLate,
+    ProbeNow,
+    ProbeReported,
+    Replanned,
+    StopRequested,
+)
+from sidecar.core.health import CheckState, cause_of, new_check, step_check
+from sidecar.core.plan import Plan, Target
+from sidecar.core.policy import Begin, decide_drain, still_due
+from sidecar.core.rollup import roll_up
+from sidecar.core.state import GatewayPhase, GatewayState, State, Withhold
+from sidecar.core.verdict import Outcome
+
+
+class Step(NamedTuple):
+    """What a fact has led to."""
+
+    state: State
+    events: tuple[Event, ...]
+    actions: tuple[Action, ...]
+
+
+def begin_state(plan: Plan, now: float) -> State:
+    """Begin: nothing is known yet."""
+    checks = {probe.name: new_check(probe, now) for probe in plan.probes}
+    return _with_health(State(plan=plan, checks=checks), now)
+
+
+def step(state: State, fact: Fact, now: float) -> Step:
+    """Take in one fact. Raises ``IllegalTransitionError`` for a drain step that is not allowed; nothing has changed then."""
+    taken, actions = _take_in(state, fact, now)
+    if taken is state and not actions:
+        return Step(state, (), ())
+    taken = _with_health(taken, now)
+    taken, drain_actions = _decide(taken, now)
+    events = narrate.tell(state, taken, fact, now)
+    return Step(taken, events, (*actions, *drain_actions))
+
+
+def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action, ...]]:
+    match fact:
+        case ProbeReported():
+            return _probe_reported(state, fact, now), ()
+        case GatewayAppeared():
+            return _gateway_appeared(state, fact, now)
+        case GatewayExited():
+            return _gateway_exited(state, fact, now), ()
+        case DrainAdvanced():
+            return _drain_advanced(state, fact, now), ()
+        case ObserverLate():
+            # What a late observer has not seen, it has not seen unbroken: every proof begins anew.
+            checks = {name: replace(check, local_since=None) for name, check in state.checks.items()}
+            return replace(state, checks=checks), ()
+        case StopRequested():
+            return replace(state, stopping=True), ()
+        case Replanned():
+            return _replanned(state, fact.plan, now), ()
+
+
+def _probe_reported(state: State, fact: ProbeReported, now: float) -> State:
+    probe = next((probe for probe in state.plan.probes if probe.name == fact.name), None)
+    if probe is None:
+        return state  # reported by a probe that a reload has taken away meanwhile
+    if probe.target is Target.GATEWAY and fact.verdict.observation.started < state.gateway.since:
+        return state  # seen before this process appeared or the last one exited: about somebody else
+    cause = cause_of(fact.verdict, upstreams_pass=_upstreams_pass(state))
+    check = step_check(state.checks[fact.name], fact.verdict, cause, probe, now)
+    return replace(state, checks={**state.checks, fact.name: check})
+
+
+def _upstreams_pass(state: State) -> bool:
+    upstream = [state.checks[probe.name] for probe in state.plan.probes if probe.target is Target.UPSTREAM]
+    return all(
+        check.state is CheckState.PASSING and check.outcome in (Outcome.PASS, Outcome.WARN) for check in upstream
+    )
+
+
+def _gateway_appeared(state: State, fact: GatewayAppeared, now: float) -> tuple[State, tuple[Action, ...]]:
+    known = state.gateway
+    if known.phase is GatewayPhase.UP and known.process == fact.process and known.unproven == fact.unproven:
+        return state, ()
+    gateway = GatewayState(phase=GatewayPhase.UP, process=fact.process, unproven=fact.unproven, since=now)
+    if known.phase is GatewayPhase.UNSEEN:
+        # Whatever the probes have seen so far, they saw of this first process.
+        gateway = replace(gateway, since=known.since)
+        return replace(state, gateway=gateway), (ProbeNow(Target.GATEWAY),)
+    checks = {
+        probe.name: new_check(probe, now) if probe.target is Target.GATEWAY else state.checks[probe.name]
+        for probe in state.plan.probes
+    }
+    return replace(state, gateway=gateway, checks=checks), (ProbeNow(Target.GATEWAY),)
+
+
+def _gateway_exited(state: State, fact: GatewayExited, now: float) -> State:
+    if state.gateway.process != fact.process or state.gateway.phase is GatewayPhase.GONE:
+        return state
+    drain = state.drain
+    if drain.phase is not DrainPhase.IDLE:
+        drain = advance(drain, DrainStep.FINISH, state.plan.drain, now)
+    return replace(state, drain=drain, gateway=replace(state.gateway, phase=GatewayPhase.GONE, since=now))
+
+
+def _drain_advanced(state: State, fact: DrainAdvanced, now: float) -> State:
+    drain = state.drain
+    if fact.step is DrainStep.SIGNAL and now > state.health.believe_until:
+        raise IllegalTransitionError("the evidence is too old to send a signal on it")
+    return replace(state, drain=advance(drain, fact.step, state.plan.drain, now))
+
+
+def _replanned(state: State, plan: Plan, now: float) -> State:
+    """Keep what is known of unchanged probes; what has once started stays started."""
+    before = {probe.name: probe for probe in state.plan.probes}
+    checks = {
+        probe.name: state.checks[probe.name]
+        if before.get(probe.name) == probe
+        else new_check(probe, now, latched=state.health.started or _latched(state, probe.name))
+        for probe in plan.probes
+    }
+    return replace(state, plan=plan, checks=checks)
+
+
+def _latched(state: State, name: str) -> bool:
+    check = state.checks.get(name)
+    return check is not None and check.latched
+
+
+def _with_health(state: State, now: float) -> State:
+    return replace(state, health=roll_up(state, now))
+
+
+def _decide(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
+    if state.drain.phase is not DrainPhase.IDLE:
+        return _reconsider(state, now)
+    decision = decide_drain(state, now)
+    match decision:
+        case Begin(process, reason):
+            drain = begin(state.drain, process, reason, state.plan.drain, now)
+            begun = _with_health(replace(state, drain=drain, withheld=None), now)
+            return begun, (BeginDrain(process, reason),)
+        case Withhold(guard, _) if state.withheld is None or guard is not state.withheld.guard:
+            counts = {**state.withheld_counts, guard: state.withheld_counts.get(guard, 0) + 1}
+            return replace(state, withheld=decision, withheld_counts=counts), ()
+        case None if state.withheld is not None:
+            return replace(state, withheld=None), ()
+    return state, ()
+
+
+def _reconsider(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
+    """Call a drain off that is no longer right, as long as no signal has been sent."""
+    if state.drain.process != state.gateway.process:
+        why, step = "another process is the gateway now", DrainStep.FINISH
+    elif state.drain.phase in SIGNALS:
+        return state, ()
+    elif state.stopping:
+        why, step = "the sidecar was asked to stop", DrainStep.CANCEL
+    elif not still_due(state):
+        why, step = "the failure is over, or no longer proven", DrainStep.CANCEL
+    else:
+        return state, ()
+    called_off = replace(state, drain=advance(state.drain, step, state.plan.drain, now))
+    return _with_health(called_off, now), (CancelDrain(why),)

@@ -1,0 +1,187 @@
+"""From two states to the events between them, worded for people."""
+
+from collections.abc import Iterator
+
+from sidecar.core.drain import DrainPhase
+from sidecar.core.events import DrainAdvanced, Event, EventKind, Fact, ObserverLate, Replanned, Severity
+from sidecar.core.health import Check, CheckState, cause_of
+from sidecar.core.plan import OnFailure, ProbePlan
+from sidecar.core.state import DeploymentStatus, GatewayPhase, State
+from sidecar.core.verdict import Outcome, Verdict
+
+
+def tell(before: State, after: State, fact: Fact, now: float) -> tuple[Event, ...]:
+    """Tell everything that the step from one state to the other has changed."""
+    return (
+        *_observer(fact, now),
+        *_gateway(before, after, now),
+        *_checks(before, after, now),
+        *_stop_and_reload(before, after, fact, now),
+        *_drain(before, after, fact, now),
+        *_withheld(before, after, now),
+        *_status(before, after, now),
+    )
+
+
+def _observer(fact: Fact, now: float) -> Iterator[Event]:
+    if isinstance(fact, ObserverLate):
+        yield Event(
+            kind=EventKind.OBSERVER_LATE,
+            at=now,
+            severity=Severity.WARNING,
+            cause="observer",
+            message=f"the sidecar was held up for {fact.lag:.1f} s; no drain follows from what it missed",
+        )
+
+
+def _gateway(before: State, after: State, now: float) -> Iterator[Event]:
+    old, new = before.gateway, after.gateway
+    if old is new or old == new:
+        return
+    if new.phase is GatewayPhase.GONE:
+        pid = new.process.pid if new.process else "?"
+        draining = before.drain.phase is not DrainPhase.IDLE or before.stopping
+        yield Event(
+            kind=EventKind.GATEWAY_EXITED,
+            at=now,
+            severity=Severity.INFO if draining else Severity.ERROR,
+            cause="local",
+            message=f"the gateway's process {pid} has exited",
+        )
+    elif new.process is not None:
+        yield Event(
+            kind=EventKind.GATEWAY_APPEARED,
+            at=now,
+            severity=Severity.INFO,
+            message=f"the gateway is process {new.process.pid}",
+        )
+    else:
+        yield Event(
+            kind=EventKind.GATEWAY_UNPROVEN,
+            at=now,
+            severity=Severity.WARNING,
+            message=f"the gateway's process cannot be proven, so it will not be drained: {new.unproven}",
+        )
+
+
+def _checks(before: State, after: State, now: float) -> Iterator[Event]:
+    for probe in after.plan.probes:
+        old, new = before.checks.get(probe.name), after.checks[probe.name]
+        if old is new or old is None or new.verdict is None:
+            continue
+        if old.state is not new.state or old.outcome is not new.outcome:
+            yield _check_changed(probe, old, new, new.verdict, now)
+
+
+def _check_changed(probe: ProbePlan, old: Check, new: Check, verdict: Verdict, now: float) -> Event:
+    decided = old.state is not new.state
+    if decided and new.state is CheckState.FAILING:
+        severity = Severity.ERROR if probe.on_failure is not OnFailure.OBSERVE else Severity.WARNING
+    else:
+        severity = Severity.WARNING if verdict.outcome is not Outcome.PASS else Severity.INFO
+    cause = cause_of(verdict, upstreams_pass=False)
+    count = f" ({new.failures} of {probe.failure_threshold})" if new.failures and not decided else ""
+    return Event(
+        kind=EventKind.CHECK_CHANGED,
+        at=now,
+        severity=severity,
+        probe=probe.name,
+        before=_standing(old),
+        after=_standing(new),
+        cause=cause,
+        message=f"{probe.name} is {_standing(new)}{count}: {verdict.reason}",
+        evidence=tuple(
+            f"{finding.rule}: found {finding.observed}" for finding in verdict.observation.findings if not finding.holds
+        ),
+    )
+
+
+def _standing(check: Check) -> str:
+    """State and latest outcome in one word or two: "passing", "passing, fail"."""
+    plain = {CheckState.PASSING: Outcome.PASS, CheckState.FAILING: Outcome.FAIL}.get(check.state)
+    return check.state.value if check.outcome in (None, plain) else f"{check.state.value}, {check.outcome}"
+
+
+def _stop_and_reload(before: State, after: State, fact: Fact, now: float) -> Iterator[Event]:
+    if after.stopping and not before.stopping:
+        yield Event(
+            kind=EventKind.STOPPING,
+            at=now,
+            severity=Severity.INFO,
+            message="asked to stop: readiness is 503, liveness 200, until the gateway is gone",
+        )
+    if isinstance(fact, Replanned):
+        names = ", ".join(probe.name for probe in after.plan.probes)
+        yield Event(
+            kind=EventKind.RELOADED,
+            at=now,
+            severity=Severity.INFO,
+            message=f"configuration reloaded from {after.plan.source}: {names}",
+        )
+
+
+def _drain(before: State, after: State, fact: Fact, now: float) -> Iterator[Event]:
+    old, new = before.drain, after.drain
+    if old.phase is new.phase:
+        return
+    if old.phase is DrainPhase.IDLE:
+        kind, message = (
+            EventKind.DRAIN_BEGUN,
+            f"draining process {new.process.pid if new.process else '?'}: {new.reason}",
+        )
+    elif new.phase is not DrainPhase.IDLE:
+        kind, message = EventKind.DRAIN_ADVANCED, f"the drain is {new.phase.value}"
+    elif isinstance(fact, DrainAdvanced) or after.gateway.phase is GatewayPhase.GONE:
+        kind, message = EventKind.DRAIN_FINISHED, f"the drain is over after {now - old.begun:.1f} s"
+    else:
+        kind, message = (
+            EventKind.DRAIN_CANCELLED,
+            "the drain is called off: its failure is over, or no longer its to mend",
+        )
+    detail = f"; {fact.detail}" if isinstance(fact, DrainAdvanced) and fact.detail else ""
+    yield Event(
+        kind=kind,
+        at=now,
+        severity=Severity.INFO if kind is EventKind.DRAIN_CANCELLED else Severity.WARNING,
+        cause="local",
+        before=old.phase,
+        after=new.phase,
+        message=message + detail,
+    )
+
+
+def _withheld(before: State, after: State, now: float) -> Iterator[Event]:
+    if after.withheld is not None and after.withheld_counts != before.withheld_counts:
+        yield Event(
+            kind=EventKind.DRAIN_WITHHELD,
+            at=now,
+            severity=Severity.WARNING,
+            after=after.withheld.guard,
+            message=f"a drain is withheld: {after.withheld.reason}",
+        )
+
+
+def _status(before: State, after: State, now: float) -> Iterator[Event]:
+    old, new = before.health, after.health
+    if old.status is new.status and old.ready is new.ready and old.live is new.live:
+        return
+    severity = {
+        DeploymentStatus.UNHEALTHY: Severity.ERROR,
+        DeploymentStatus.DEGRADED: Severity.WARNING,
+    }.get(new.status, Severity.INFO)
+    if after.stopping or after.drain.phase is not DrainPhase.IDLE:
+        severity = Severity.WARNING
+    answers = f"ready {_code(new.ready)}, live {_code(new.live)}, startup {_code(new.started)}"
+    yield Event(
+        kind=EventKind.STATUS_CHANGED,
+        at=now,
+        severity=severity,
+        before=old.status,
+        after=new.status,
+        message=f"{old.status.value} -> {new.status.value} ({answers})",
+        evidence=new.reasons,
+    )
+
+
+def _code(answer: bool) -> int:  # noqa: FBT001
+    return 200 if answer else 503

@@ -1,0 +1,82 @@
+"""When a sick gateway is drained, and why not."""
+
+from msgspec import Struct
+
+from sidecar.core.drain import cool_down_until, in_last_hour
+from sidecar.core.health import Check, CheckState
+from sidecar.core.identity import GatewayProcess
+from sidecar.core.plan import OnFailure, ProbePlan, Target
+from sidecar.core.state import GatewayPhase, Guard, State, Withhold
+from sidecar.core.verdict import Outcome
+
+
+class Begin(Struct, frozen=True):
+    """Drain this process now."""
+
+    process: GatewayProcess
+    reason: str
+
+
+def decide_drain(state: State, now: float) -> Begin | Withhold | None:
+    """Decide whether a drain begins; None while none is due."""
+    sick = _sick(state)
+    if not sick or state.gateway.phase is GatewayPhase.GONE:
+        return None
+    drain_after = state.plan.drain.drain_after
+    proven = [(check.local_since, probe, check) for probe, check in sick if check.local_since is not None]
+    if not proven:
+        return _not_proven(sick, drain_after, now)
+    since, probe, check = min(proven, key=lambda item: item[0])
+    if now - since < drain_after:
+        return None
+    reason = f"{probe.name} has failed for {now - since:.0f} s: {check.verdict.reason if check.verdict else ''}"
+    forbidding = _guard(state, now)
+    if forbidding is not None:
+        guard, why = forbidding
+        return Withhold(guard, f"{reason}; {why}")
+    return Begin(state.gateway.process, reason) if state.gateway.process else None
+
+
+def still_due(state: State) -> bool:
+    """Tell whether the failure that a drain began for is still there and still proven local."""
+    return any(check.local_since is not None for _, check in _sick(state))
+
+
+def _sick(state: State) -> list[tuple[ProbePlan, Check]]:
+    return [
+        (probe, state.checks[probe.name])
+        for probe in state.plan.probes
+        if probe.target is Target.GATEWAY
+        and probe.on_failure is OnFailure.DRAIN
+        and state.checks[probe.name].state is CheckState.FAILING
+    ]
+
+
+def _not_proven(sick: list[tuple[ProbePlan, Check]], drain_after: float, now: float) -> Withhold | None:
+    probe, check = min(sick, key=lambda item: item[1].since)
+    if now - check.since < drain_after or check.verdict is None:
+        return None
+    if check.outcome is Outcome.UNKNOWN:
+        return Withhold(Guard.UNKNOWN, f"{probe.name} cannot tell any more: {check.verdict.reason}")
+    return Withhold(Guard.NOT_LOCAL, f"{probe.name} fails, but not provably by this gateway: {check.verdict.reason}")
+
+
+def _guard(state: State, now: float) -> tuple[Guard, str] | None:
+    """Find the first guard that forbids a drain, and say why."""
+    rules, gateway = state.plan.drain, state.gateway
+    age = now - gateway.process.started if gateway.process else 0.0
+    cool = cool_down_until(state.drain, rules) or now
+    guards = (
+        (not rules.enabled, Guard.DISABLED, "drain.enabled is false"),
+        (state.stopping, Guard.STOPPING, "the sidecar is stopping"),
+        (not state.health.started, Guard.STARTING, "the deployment has not started yet"),
+        (gateway.process is None, Guard.UNPROVEN_PROCESS, gateway.unproven or "no process of the gateway is known"),
+        (age < rules.min_uptime, Guard.MIN_UPTIME, f"it is {age:.0f} s old, min_uptime is {rules.min_uptime:.0f} s"),
+        (
+            in_last_hour(state.drain, now) >= rules.max_per_hour,
+            Guard.MAX_PER_HOUR,
+            f"{rules.max_per_hour} drains in the last hour are the maximum",
+        ),
+        (now < cool, Guard.COOL_DOWN, f"cooling down for another {cool - now:.0f} s"),
+    )
+    return next(((guard, why) for forbids, guard, why in guards if forbids), None)

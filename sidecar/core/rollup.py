@@ -1,0 +1,97 @@
+"""From all checks together to what the deployment is."""
+
+from collections.abc import Iterator
+
+from sidecar.core.drain import DrainPhase
+from sidecar.core.health import Check, CheckState, stale_at
+from sidecar.core.plan import OnFailure, ProbePlan, Target
+from sidecar.core.state import DeploymentStatus, GatewayPhase, Health, State
+from sidecar.core.verdict import Evidence, Outcome
+
+_GATING = (OnFailure.DRAIN, OnFailure.UNREADY)
+_UNRESPONSIVE = (Evidence.GONE, Evidence.REFUSED, Evidence.SILENT)
+
+
+def roll_up(state: State, now: float) -> Health:
+    """Work out the deployment's health at this moment."""
+    pairs = [(probe, state.checks[probe.name]) for probe in state.plan.probes]
+    started = all(check.latched for probe, check in pairs if probe.startup)
+    against = tuple(_against_readiness(state, pairs, now))
+    concerns = tuple(_concerns(pairs))
+    missing = tuple(_not_started(pairs)) if not started else ()
+    if not started:
+        status = DeploymentStatus.STARTING
+    elif against:
+        status = DeploymentStatus.UNHEALTHY
+    else:
+        status = DeploymentStatus.DEGRADED if concerns else DeploymentStatus.READY
+    excused = state.stopping or state.drain.phase is not DrainPhase.IDLE
+    return Health(
+        status=status,
+        ready=started and not against,
+        live=excused or not _dead_or_hung(state, pairs, started=started),
+        started=started,
+        reasons=tuple(dict.fromkeys(against + missing + concerns)),
+        believe_until=_believe_until(pairs),
+    )
+
+
+def _against_readiness(state: State, pairs: list[tuple[ProbePlan, Check]], now: float) -> Iterator[str]:
+    if state.stopping:
+        yield "stopping: asked to stop"
+    if state.drain.phase is not DrainPhase.IDLE:
+        yield f"draining ({state.drain.phase}): {state.drain.reason}"
+    if state.gateway.phase is GatewayPhase.GONE and any(probe.target is Target.GATEWAY for probe, _ in pairs):
+        yield "gateway: its process is gone"
+    for probe, check in pairs:
+        if probe.on_failure in _GATING:
+            if check.state is CheckState.FAILING:
+                yield f"{probe.name}: {_reason(check)}"
+            elif now > stale_at(check, probe):
+                yield f"{probe.name}: nothing is known for {now - check.known_at:.0f} s"
+
+
+def _concerns(pairs: list[tuple[ProbePlan, Check]]) -> list[str]:
+    """Collect what degrades a deployment that is ready."""
+    return [
+        f"{probe.name}: {_reason(check)}"
+        for probe, check in pairs
+        if probe.on_failure is not OnFailure.OBSERVE
+        and (
+            check.outcome in (Outcome.WARN, Outcome.UNKNOWN)
+            or (probe.on_failure is OnFailure.DEGRADE and check.state is CheckState.FAILING)
+        )
+    ]
+
+
+def _not_started(pairs: list[tuple[ProbePlan, Check]]) -> list[str]:
+    return [
+        f"{probe.name}: has not passed yet" + (f": {_reason(check)}" if check.verdict else "")
+        for probe, check in pairs
+        if probe.startup and not check.latched
+    ]
+
+
+def _dead_or_hung(state: State, pairs: list[tuple[ProbePlan, Check]], *, started: bool) -> bool:
+    watched = [(probe, check) for probe, check in pairs if probe.target is Target.GATEWAY]
+    if not watched:
+        return False
+    if state.gateway.phase is GatewayPhase.GONE:
+        return True
+    return started and any(
+        probe.on_failure is OnFailure.DRAIN
+        and check.state is CheckState.FAILING
+        and check.verdict is not None
+        and check.verdict.evidence in _UNRESPONSIVE
+        for probe, check in watched
+    )
+
+
+def _believe_until(pairs: list[tuple[ProbePlan, Check]]) -> float:
+    moments = [check.reported_at + probe.stale_after for probe, check in pairs]
+    moments += [stale_at(check, probe) for probe, check in pairs if probe.on_failure in _GATING]
+    return min(moments, default=float("inf"))
+
+
+def _reason(check: Check) -> str:
+    return check.verdict.reason if check.verdict else "no verdict yet"

@@ -1,0 +1,91 @@
+"""Everything the sidecar knows, in one immutable value."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from sidecar.core.drain import DrainState
+from sidecar.core.health import Check
+from sidecar.core.identity import GatewayProcess
+from sidecar.core.plan import Plan
+
+
+class DeploymentStatus(StrEnum):
+    """What the deployment is, in one word."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+class GatewayPhase(StrEnum):
+    """What is known of the gateway's process."""
+
+    UNSEEN = "unseen"
+    """Nobody has been seen to listen yet."""
+    UP = "up"
+    GONE = "gone"
+    """It has been seen to exit, and no other has come."""
+
+
+class GatewayState(Struct, frozen=True, kw_only=True):
+    """The gateway's process, as the core knows it."""
+
+    phase: GatewayPhase = GatewayPhase.UNSEEN
+    process: GatewayProcess | None = None
+    """None also while somebody listens whose identity cannot be proven."""
+    unproven: str | None = None
+    """Why the identity cannot be proven."""
+    since: float = 0.0
+    """When this was learnt."""
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """The answers to the four questions, and why they are not better."""
+
+    status: DeploymentStatus = DeploymentStatus.STARTING
+    ready: bool = False
+    live: bool = True
+    started: bool = False
+    reasons: tuple[str, ...] = ()
+    believe_until: float = 0.0
+    """After this moment readiness is 503: the engine has stalled, or a check can no longer be believed."""
+
+
+class Guard(StrEnum):
+    """Why a drain is withheld; also the label of its metric."""
+
+    DISABLED = "disabled"
+    STOPPING = "stopping"
+    STARTING = "starting"
+    UNKNOWN = "unknown"
+    """The latest verdict is unknown: the failure is not seen any more."""
+    NOT_LOCAL = "not_local"
+    """The failure is not proven to be this replica's own."""
+    UNPROVEN_PROCESS = "unproven_process"
+    MIN_UPTIME = "min_uptime"
+    COOL_DOWN = "cool_down"
+    MAX_PER_HOUR = "max_per_hour"
+
+
+class Withhold(Struct, frozen=True):
+    """A drain would be due, but a guard forbids it."""
+
+    guard: Guard
+    reason: str
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """Everything the sidecar knows. Replaced, never changed."""
+
+    plan: Plan
+    checks: Mapping[str, Check]
+    gateway: GatewayState = GatewayState()
+    drain: DrainState = DrainState()
+    health: Health = Health()
+    stopping: bool = False
+    withheld: Withhold | None = None
+    """The drain that is due but withheld at present."""
+    withheld_counts: Mapping[Guard, int] = {}

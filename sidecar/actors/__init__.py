@@ -1,0 +1,1 @@
+"""Those who act. Each carries out one kind of action; none decides."""

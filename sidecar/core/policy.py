@@ -70,6 +70,7 @@ def _guard(state: State, now: float) -> tuple[Guard, str] | None:
         (not rules.enabled, Guard.DISABLED, "drain.enabled is false"),
         (state.stopping, Guard.STOPPING, "the sidecar is stopping"),
         (not state.health.started, Guard.STARTING, "the deployment has not started yet"),
+        (now > state.health.believe_until, Guard.STALE, "the evidence is too old to act on"),
         (gateway.process is None, Guard.UNPROVEN_PROCESS, gateway.unproven or "no process of the gateway is known"),
         (age < rules.min_uptime, Guard.MIN_UPTIME, f"it is {age:.0f} s old, min_uptime is {rules.min_uptime:.0f} s"),
         (

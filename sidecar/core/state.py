@@ -64,6 +64,8 @@ class Guard(StrEnum):
     """The latest verdict is unknown: the failure is not seen any more."""
     NOT_LOCAL = "not_local"
     """The failure is not proven to be this replica's own."""
+    STALE = "stale"
+    """The sidecar has not heard from its probes for too long."""
     UNPROVEN_PROCESS = "unproven_process"
     MIN_UPTIME = "min_uptime"
     COOL_DOWN = "cool_down"

@@ -1,0 +1,45 @@
+"""Short ways to plans, verdicts and processes, for tests of the core and of what reads its snapshots."""
+
+from msgspec import Struct
+
+from sidecar.core.identity import GatewayProcess
+from sidecar.core.plan import DrainPlan, OnFailure, Plan, ProbePlan, Target
+from sidecar.core.verdict import Evidence, Observation, Outcome, Verdict
+
+
+class NoSpec(Struct, frozen=True):
+    """A kind without settings."""
+
+
+def probe(name, *, target=Target.GATEWAY, on_failure=None, startup=True, **changes):
+    """A probe's plan with the defaults of its target."""
+    usual = OnFailure.DRAIN if target is Target.GATEWAY else OnFailure.DEGRADE
+    return ProbePlan(
+        name=name,
+        kind="test",
+        target=target,
+        on_failure=on_failure or usual,
+        startup=startup,
+        spec=NoSpec(),
+        **changes,
+    )
+
+
+def plan(*probes, **drain):
+    """A plan with these probes and drain settings."""
+    return Plan(probes=probes, drain=DrainPlan(**drain))
+
+
+def verdict(outcome, at, *, evidence=None, reason="", elapsed=0.01):
+    """A verdict on an observation that began at ``at``."""
+    if evidence is None and outcome is Outcome.FAIL:
+        evidence = Evidence.REFUSED
+    if evidence is None and outcome is Outcome.UNKNOWN:
+        evidence = Evidence.OBSERVER
+    observation = Observation(started=at, wall=1.7e9 + at, elapsed=elapsed)
+    return Verdict(outcome, reason or f"it is {outcome.value}", observation, evidence)
+
+
+def process(pid=100, started=0.0):
+    """A process of the gateway."""
+    return GatewayProcess("boot", pid, int(started * 100), started)

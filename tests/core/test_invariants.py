@@ -1,0 +1,236 @@
+"""The invariants, attacked: any order of facts, however unlikely, at any pace."""
+
+from builders import plan, probe, process, verdict
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sidecar.core.drain import SIGNALS, DrainPhase, DrainStep
+from sidecar.core.errors import IllegalTransitionError
+from sidecar.core.events import (
+    BeginDrain,
+    DrainAdvanced,
+    GatewayAppeared,
+    GatewayExited,
+    ObserverLate,
+    ProbeReported,
+    Replanned,
+    StopRequested,
+)
+from sidecar.core.health import CheckState
+from sidecar.core.machine import begin_state, step
+from sidecar.core.plan import OnFailure, Target
+from sidecar.core.state import DeploymentStatus, GatewayPhase
+from sidecar.core.verdict import Evidence, Outcome
+
+WEB, MCP = probe("web", failure_threshold=2), probe("mcp", failure_threshold=1)
+DB = probe("db", target=Target.UPSTREAM, on_failure=OnFailure.UNREADY)
+CACHE = probe("cache", target=Target.UPSTREAM)
+TRIAL = probe("trial", target=Target.UPSTREAM, on_failure=OnFailure.OBSERVE, startup=False)
+PLANS = (
+    plan(WEB, MCP, DB, CACHE, TRIAL, drain_after=3.0, min_uptime=60.0, lame_duck=2.0, cool_down=200.0),
+    plan(WEB, MCP, drain_after=0.0, min_uptime=0.0, lame_duck=2.0, cool_down=200.0),
+    plan(WEB, DB, drain_after=3.0, min_uptime=60.0, lame_duck=2.0, cool_down=200.0),
+)
+NAMES = ("web", "mcp", "db", "cache", "trial")
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Facts in any order; after each, everything that must always hold is held against the state."""
+
+    def __init__(self):
+        super().__init__()
+        self.now = 1000.0
+        self.state = begin_state(PLANS[0], self.now)
+        self.unready_since = self.now
+        self.pids = 1
+        self.signalled = []
+        self.begun = []
+
+    def take(self, fact):
+        """Step, and check what the step itself must obey."""
+        before = self.state
+        try:
+            self.state, _, actions = step(before, fact, self.now)
+        except IllegalTransitionError:
+            assert isinstance(fact, DrainAdvanced), "only a drain's step can be refused"
+            return
+        if self.state.health.ready:
+            self.unready_since = None
+        elif self.unready_since is None:
+            self.unready_since = self.now
+        for action in actions:
+            if isinstance(action, BeginDrain):
+                self.drain_began(before, action)
+        if self.state.drain.phase in SIGNALS and before.drain.phase not in SIGNALS:
+            self.signal_sent(before)
+
+    def drain_began(self, before, action):
+        """A drain begins only on a fresh, local failure of a proven, old enough, started gateway."""
+        assert self.now <= self.state.health.believe_until
+        assert action.process == self.state.gateway.process
+        assert not self.state.stopping
+        assert before.health.started or self.state.health.started
+        rules = self.state.plan.drain
+        assert self.now - action.process.started >= rules.min_uptime
+        sick = [
+            check
+            for item in self.state.plan.probes
+            if item.target is Target.GATEWAY and (check := self.state.checks[item.name]).state is CheckState.FAILING
+        ]
+        assert any(check.local_since is not None and check.outcome is Outcome.FAIL for check in sick)
+        if self.begun:
+            assert self.now - self.begun[-1] >= rules.cool_down
+        self.begun.append(self.now)
+        assert sum(self.now - at < 3600 for at in self.begun) <= rules.max_per_hour
+
+    def signal_sent(self, before):
+        """Readiness has said 503 for lame duck, and the evidence is still believed."""
+        assert self.unready_since is not None
+        assert self.now - self.unready_since >= before.plan.drain.lame_duck
+        assert self.now <= before.health.believe_until
+        assert before.drain.process == before.gateway.process
+        assert before.gateway.phase is GatewayPhase.UP
+
+    @initialize(age=st.sampled_from([0.0, 500.0]), plan_=st.sampled_from(PLANS))
+    def a_gateway_is_there(self, age, plan_):
+        """Begin where drains can begin: a running gateway, and everything well."""
+        self.take(Replanned(plan_))
+        self.take(GatewayAppeared(process(1, self.now - age)))
+        self.all_is_well(1)
+
+    @precondition(lambda self: self.state.drain.phase is not DrainPhase.IDLE)
+    @rule(pause=st.sampled_from([0.5, 2.0, 35.0]), still_failing=st.booleans())
+    def actor_goes_on(self, pause, still_failing):
+        """The actor waits and asks for the next step in order, as the real one does."""
+        self.now += pause
+        if still_failing:
+            self.now -= pause
+            self.gateway_fails(max(1, int(pause)), Evidence.REFUSED)
+        following = {
+            DrainPhase.LAME_DUCK: DrainStep.QUIESCE,
+            DrainPhase.QUIESCING: DrainStep.SIGNAL,
+            DrainPhase.SIGNALLED: DrainStep.ESCALATE,
+        }
+        self.take(DrainAdvanced(following.get(self.state.drain.phase, DrainStep.FINISH)))
+
+    @rule(seconds=st.sampled_from([0.0, 0.1, 1.0, 2.0, 10.0, 40.0, 4000.0]))
+    def time_passes(self, seconds):
+        """Nothing is heard for a while."""
+        self.now += seconds
+
+    @rule(name=st.sampled_from(NAMES), outcome=st.sampled_from(Outcome), evidence=st.sampled_from(Evidence))
+    def probe_reports(self, name, outcome, evidence):
+        """One verdict."""
+        self.take(ProbeReported(name, verdict(outcome, self.now, evidence=evidence)))
+
+    @rule(rounds=st.integers(1, 8))
+    def all_is_well(self, rounds):
+        """Every probe passes, round after round."""
+        for _ in range(rounds):
+            self.now += 1.0
+            for name in NAMES:
+                self.take(ProbeReported(name, verdict(Outcome.PASS, self.now)))
+
+    @rule(seconds=st.integers(1, 12), evidence=st.sampled_from([Evidence.REFUSED, Evidence.SILENT, Evidence.WRONG]))
+    def gateway_fails(self, seconds, evidence):
+        """The gateway's checks fail for a while, every other passes."""
+        for _ in range(seconds):
+            self.now += 1.0
+            for name in NAMES:
+                outcome = Outcome.FAIL if name in ("web", "mcp") else Outcome.PASS
+                self.take(ProbeReported(name, verdict(outcome, self.now, evidence=evidence)))
+
+    @rule(data=st.data())
+    def something_disturbs(self, data):
+        """Now and then, what nobody asked for."""
+        disturb = data.draw(
+            st.sampled_from(
+                [
+                    self.gateway_appears,
+                    self.gateway_exits,
+                    self.an_older_process_exits,
+                    self.actor_asks,
+                    self.observer_was_late,
+                    self.reloaded,
+                    self.stop_is_asked_for,
+                ]
+            )
+        )
+        disturb(data.draw)
+
+    def gateway_appears(self, draw):
+        """A process, or one that cannot be proven."""
+        self.pids += 1
+        proven = draw(st.booleans())
+        found = process(self.pids, self.now - draw(st.sampled_from([0.0, 50.0, 500.0]))) if proven else None
+        self.take(GatewayAppeared(found, None if proven else "it belongs to another user"))
+
+    def gateway_exits(self, _):
+        """The known process exits."""
+        if self.state.gateway.process is not None:
+            self.take(GatewayExited(self.state.gateway.process))
+
+    def an_older_process_exits(self, _):
+        """An exit of a process that is not the gateway any more."""
+        phase = self.state.gateway.phase
+        self.take(GatewayExited(process(0, 0.0)))
+        assert self.state.gateway.phase is phase
+
+    def actor_asks(self, draw):
+        """The actor asks for a step, in order or not."""
+        self.take(DrainAdvanced(draw(st.sampled_from([item for item in DrainStep if item is not DrainStep.BEGIN]))))
+
+    def observer_was_late(self, draw):
+        """The sidecar was held up; no check keeps a proof of unbroken failure."""
+        self.take(ObserverLate(draw(st.floats(1.0, 100.0))))
+        assert all(check.local_since is None for check in self.state.checks.values())
+
+    def reloaded(self, draw):
+        """A reload never takes a start back."""
+        started = self.state.health.started
+        self.take(Replanned(draw(st.sampled_from(PLANS))))
+        assert self.state.health.started or not started
+
+    def stop_is_asked_for(self, _):
+        """The platform stops everything: no drain of ours goes on without having signalled."""
+        self.take(StopRequested())
+        assert self.state.drain.phase is DrainPhase.IDLE or self.state.drain.phase in SIGNALS
+
+    @invariant()
+    def status_and_answers_agree(self):
+        """Ready and degraded are ready, the other two are not; nothing is ready that has not started."""
+        health = self.state.health
+        assert health.ready == (health.status in (DeploymentStatus.READY, DeploymentStatus.DEGRADED))
+        assert health.started or health.status is DeploymentStatus.STARTING
+
+    @invariant()
+    def unready_while_draining_stopping_or_gone(self):
+        """No drain, stop or death is ever shown as ready."""
+        state = self.state
+        if state.drain.phase is not DrainPhase.IDLE or state.stopping or state.gateway.phase is GatewayPhase.GONE:
+            assert not state.health.ready
+
+    @invariant()
+    def liveness_is_suspended_while_draining_or_stopping(self):
+        """A platform that restarts on liveness would cut the drain short."""
+        if self.state.drain.phase is not DrainPhase.IDLE or self.state.stopping:
+            assert self.state.health.live
+
+    @invariant()
+    def not_alive_is_only_for_a_dead_or_hung_gateway(self):
+        """Liveness is never taken away for an upstream or for the observer."""
+        if not self.state.health.live:
+            gateway_checks = [self.state.checks[p.name] for p in self.state.plan.probes if p.target is Target.GATEWAY]
+            hung = any(
+                check.state is CheckState.FAILING
+                and check.verdict.evidence in (Evidence.GONE, Evidence.REFUSED, Evidence.SILENT)
+                for check in gateway_checks
+            )
+            assert self.state.gateway.phase is GatewayPhase.GONE or hung
+
+
+AnyOrder.TestCase.settings = settings(
+    max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.__doc__ = "No order of facts breaks an invariant."

@@ -5,7 +5,26 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
-pytest_plugins = ["servers.ports"]
+pytest_plugins = [
+    "servers.hang",
+    "servers.http",
+    "servers.mcp",
+    "servers.ports",
+    "servers.postgres",
+    "servers.processes",
+    "servers.redis",
+    "servers.tls",
+]
+
+READS_OF_PROC = [
+    ("probes/process.py", {"observe"}),
+    ("sidecar/gateway/process.py", {"_prove"}),
+    ("sidecar/linux/sockdiag.py", {"in_flight"}),
+]
+"""Where the loop may read ``/proc``: it is memory, and takes microseconds."""
+
+READS_OF_FILES = [("asyncpg/connect_utils.py", {"_parse_connect_dsn_and_args"})]
+"""Where a client library looks for its own small files: ``~/.pgpass`` and the like, once for each connection."""
 
 
 @pytest.fixture
@@ -18,4 +37,7 @@ def anyio_backend() -> str:
 def _no_blocking_calls() -> Iterator[BlockBuster]:
     """A blocking call of ours inside the event loop is an error."""
     with blockbuster_ctx(["sidecar", "probes"]) as blockbuster:
+        for function in blockbuster.functions.values():
+            for module, allowed in READS_OF_PROC + READS_OF_FILES:
+                function.can_block_in(module, allowed)
         yield blockbuster

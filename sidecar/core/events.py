@@ -64,6 +64,9 @@ Fact = ProbeReported | GatewayAppeared | GatewayExited | DrainAdvanced | StopReq
 class EventKind(StrEnum):
     """What happened."""
 
+    STARTED = "started"
+    REMARK = "remark"
+    """Something the operator should know although nothing is wrong."""
     STATUS_CHANGED = "status_changed"
     CHECK_CHANGED = "check_changed"
     GATEWAY_APPEARED = "gateway_appeared"
@@ -77,6 +80,8 @@ class EventKind(StrEnum):
     STOPPING = "stopping"
     OBSERVER_LATE = "observer_late"
     RELOADED = "reloaded"
+    RELOAD_REFUSED = "reload_refused"
+    STOPPED = "stopped"
 
 
 class Severity(StrEnum):

@@ -23,6 +23,7 @@ from sidecar.core.events import (
     StopRequested,
 )
 from sidecar.core.health import CheckState, cause_of, new_check, step_check
+from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, Target
 from sidecar.core.policy import Begin, decide_drain, still_due
 from sidecar.core.rollup import roll_up
@@ -97,16 +98,30 @@ def _gateway_appeared(state: State, fact: GatewayAppeared, now: float) -> tuple[
     known = state.gateway
     if known.phase is GatewayPhase.UP and known.process == fact.process and known.unproven == fact.unproven:
         return state, ()
-    gateway = GatewayState(phase=GatewayPhase.UP, process=fact.process, unproven=fact.unproven, since=now)
-    if known.phase is GatewayPhase.UNSEEN:
-        # Whatever the probes have seen so far, they saw of this first process.
-        gateway = replace(gateway, since=known.since)
+    gateway = replace(
+        known,
+        phase=GatewayPhase.UP,
+        process=fact.process,
+        unproven=fact.unproven,
+        last_proven=fact.process or known.last_proven,
+    )
+    if not _is_somebody_else(known, fact.process):
         return replace(state, gateway=gateway), (ProbeNow(Target.GATEWAY),)
     checks = {
         probe.name: new_check(probe, now) if probe.target is Target.GATEWAY else state.checks[probe.name]
         for probe in state.plan.probes
     }
-    return replace(state, gateway=gateway, checks=checks), (ProbeNow(Target.GATEWAY),)
+    return replace(state, gateway=replace(gateway, since=now), checks=checks), (ProbeNow(Target.GATEWAY),)
+
+
+def _is_somebody_else(known: GatewayState, process: GatewayProcess | None) -> bool:
+    """Tell whether what the checks have counted was another process's.
+
+    What was seen before the first process was found, was seen of it; and a doubt alone changes nobody.
+    """
+    if known.phase is GatewayPhase.GONE:
+        return True
+    return process is not None and known.last_proven is not None and process != known.last_proven
 
 
 def _gateway_exited(state: State, fact: GatewayExited, now: float) -> State:

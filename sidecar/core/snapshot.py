@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidecar.core.health import Check
 from sidecar.core.plan import ProbePlan
-from sidecar.core.state import State
+from sidecar.core.state import DeploymentStatus, Health, State
 from sidecar.core.tally import Tally
+
+TOO_OLD = "evidence is too old: the sidecar has not heard from its probes"
 
 
 class CheckView(Struct, frozen=True):
@@ -39,3 +42,19 @@ def take(
     """Take the picture."""
     checks = tuple(CheckView(probe, state.checks[probe.name], tallies[probe.name]) for probe in state.plan.probes)
     return Snapshot(at=at, wall=wall, state=state, checks=checks, lag=lag, transitions=transitions)
+
+
+def health_at(snapshot: Snapshot, now: float) -> Health:
+    """Tell what may be said of the deployment at this moment: past its time, a snapshot never says ready.
+
+    Liveness and startup stay as they were: that the observer is silent proves nothing about the gateway.
+    """
+    health = snapshot.state.health
+    if now <= health.believe_until:
+        return health
+    return replace(
+        health,
+        status=DeploymentStatus.UNHEALTHY if health.started else DeploymentStatus.STARTING,
+        ready=False,
+        reasons=(TOO_OLD, *health.reasons),
+    )

@@ -38,8 +38,10 @@ class GatewayState(Struct, frozen=True, kw_only=True):
     """None also while somebody listens whose identity cannot be proven."""
     unproven: str | None = None
     """Why the identity cannot be proven."""
+    last_proven: GatewayProcess | None = None
+    """The last process whose identity was proven; the checks' counts are about it."""
     since: float = 0.0
-    """When this was learnt."""
+    """When another process became the gateway, or the last one went: what was observed before is not about it."""
 
 
 class Health(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""The health port: what the sidecar says, and how."""

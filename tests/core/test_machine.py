@@ -153,6 +153,15 @@ def test_a_new_process_starts_with_clean_counters_and_is_looked_at_at_once():
     assert sidecar.state.checks["web"].failures == 0
 
 
+def test_a_doubt_about_the_process_changes_no_answer():
+    """A process that cannot be proven for a moment keeps its counts; it only is not drained meanwhile."""
+    sidecar = Sidecar().started().fail("web", 2)
+    sidecar.take(GatewayAppeared(None, "two processes listen"))
+    assert sidecar.answers == ("ready", 200, 200, 200)
+    sidecar.take(GatewayAppeared(process(started=0.0)))
+    assert sidecar.state.checks["web"].failures == 2
+
+
 def test_a_verdict_on_the_process_before_is_thrown_away():
     """An execution that began before the new process appeared says nothing about it."""
     sidecar = Sidecar().started()

@@ -1,0 +1,142 @@
+"""The composition root: which parts there are, and who hears of what."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from random import SystemRandom
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+from msgspec.structs import replace
+
+from sidecar import __version__
+from sidecar.actors.drain import drain
+from sidecar.clock import boottime
+from sidecar.config import load
+from sidecar.configfile import read_config
+from sidecar.contract import Probe, Setting
+from sidecar.core.drain import DrainStep
+from sidecar.core.events import (
+    Action,
+    BeginDrain,
+    CancelDrain,
+    DrainAdvanced,
+    Event,
+    GatewayAppeared,
+    GatewayExited,
+    ObserverLate,
+    ProbeNow,
+    ProbeReported,
+    Replanned,
+)
+from sidecar.core.identity import GatewayProcess
+from sidecar.core.plan import GatewayPlan, Plan, ProbePlan, Target
+from sidecar.core.snapshot import Snapshot
+from sidecar.core.verdict import Verdict
+from sidecar.engine import Engine
+from sidecar.gateway import Gateway
+from sidecar.registry import known_kinds, load_kind
+from sidecar.tracker import Tracker
+
+USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
+
+
+class Agent:
+    """The parts that find out and decide, tied together. ``running`` brings them to life."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        publish: Callable[[Snapshot], None],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.gateway = Gateway(plan.gateway)
+        self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act)
+        self._plan = plan
+        self._drain_scope = anyio.CancelScope()
+        self._tasks: TaskGroup
+        self._engine = Engine(
+            make_probe=self._make_probe,
+            report=self._report,
+            delay=self.tracker.delay,
+            late=self._late,
+            note_lag=self.tracker.note_lag,
+            clock=boottime,
+            seed=SystemRandom().getrandbits(32),
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Probe, watch and drain until the block is left."""
+        async with anyio.create_task_group() as self._tasks:
+            # The watch comes first: a probe of the gateway's process needs to know whom to look at.
+            if self._watches_gateway():
+                self._tasks.start_soon(self.gateway.watch, self._appeared, self._exited, name="gateway watch")
+            async with self._engine:
+                self._engine.replan(self._plan)
+                yield
+            self._tasks.cancel_scope.cancel()
+
+    async def gateway_gone(self) -> None:
+        """Return when the gateway is gone; at once where none is probed."""
+        if self._watches_gateway():
+            await self.gateway.wait_gone()
+
+    def replan(self, plan: Plan) -> None:
+        """Put a new plan in force. The ports and the gateway's place stay what they were at the start."""
+        self._plan = replace(plan, server=self._plan.server, gateway=self._plan.gateway)
+        self.tracker.record(Replanned(self._plan))
+        self._engine.replan(self._plan)
+
+    def _watches_gateway(self) -> bool:
+        return any(probe.target is Target.GATEWAY for probe in self._plan.probes)
+
+    def _make_probe(self, probe: ProbePlan) -> Probe[Any]:
+        return make_probe(probe, self._plan.gateway, lambda: self.gateway.process)
+
+    def _report(self, probe: ProbePlan, verdict: Verdict) -> None:
+        self.tracker.record(ProbeReported(probe.name, verdict))
+
+    def _late(self, lag: float) -> None:
+        self.tracker.record(ObserverLate(lag))
+
+    def _appeared(self, process: GatewayProcess | None, unproven: str | None) -> None:
+        self.tracker.record(GatewayAppeared(process, unproven))
+
+    def _exited(self, process: GatewayProcess) -> None:
+        self.tracker.record(GatewayExited(process))
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case ProbeNow(target):
+                self._engine.probe_now(target)
+            case BeginDrain():
+                self._drain_scope = anyio.CancelScope()
+                self._tasks.start_soon(self._drain, action, self._drain_scope, name="drain")
+            case CancelDrain():
+                self._drain_scope.cancel()
+
+    async def _drain(self, order: BeginDrain, scope: anyio.CancelScope) -> None:
+        def advance(step: DrainStep, detail: str) -> None:
+            self.tracker.record(DrainAdvanced(step, detail))
+
+        with scope:
+            await drain(self._plan.drain, order.process, self.gateway, advance)
+
+
+def make_probe(plan: ProbePlan, gateway: GatewayPlan, process: Callable[[], GatewayProcess | None]) -> Probe[Any]:
+    """Make the probe that this plan describes."""
+    kind = load_kind(plan.kind)
+    if kind is None:
+        raise LookupError(f"no probe kind {plan.kind!r}, although the plan was accepted with it")
+    setting = Setting(
+        name=plan.name, timeout=plan.timeout, gateway=gateway, gateway_process=process, user_agent=USER_AGENT
+    )
+    return kind.probe(plan.spec, setting)
+
+
+def load_plan(path: str | None, environ: Mapping[str, str]) -> Plan:
+    """Read the configuration into a plan; raises ``SidecarError`` with every problem in it."""
+    text, source = read_config(path, environ)
+    return load(text, environ, load_kind=load_kind, known_kinds=known_kinds, source=source)

@@ -1,0 +1,51 @@
+"""The command line: one file for each command, imported when it is used."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from sidecar import __version__
+from sidecar.core.errors import SidecarError
+
+_COMMANDS = {
+    "check": "Run every probe once and show what it saw.",
+    "config": "Look into the configuration.",
+    "run": "Run beside a gateway: probe it, tell its health, drain it when it is sick.",
+}
+
+CANNOT_RUN = 2
+"""The exit status when a command could not do its work: usage, configuration, a port in use."""
+
+
+class _LazyGroup(click.Group):
+    """Imports a command only when it is used, so that none pays for another."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f"sidecar.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sidecar")
+def _group() -> None:
+    """A health sidecar for MCP gateways."""
+
+
+def main() -> None:
+    """Run the command line; a problem that the operator can mend is told without a traceback."""
+    try:
+        _group.main(prog_name="sidecar")
+    except SidecarError as error:
+        click.echo(f"sidecar: {error}", err=True)
+        sys.exit(CANNOT_RUN)

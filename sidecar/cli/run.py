@@ -1,0 +1,43 @@
+"""``sidecar run``: the agent in the foreground."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import anyio
+import click
+
+from sidecar.agent import load_plan
+from sidecar.cli.options import config_option
+from sidecar.core.events import Event
+from sidecar.core.plan import Plan
+from sidecar.log import Log
+from sidecar.service import serve
+
+
+@click.command()
+@config_option
+def command(path: str | None) -> None:
+    """Run beside a gateway: probe it, tell its health, drain it when it is sick.
+
+    SIGHUP reloads the configuration. SIGTERM and SIGINT turn readiness to 503 and end the sidecar when the gateway is
+    gone; a second one ends it at once.
+    """
+
+    def load() -> Plan:
+        return load_plan(path, os.environ)
+
+    plan = load()
+    with Log(plan.log_format) as log:
+        number = anyio.run(_run, plan, load, log.tell)
+    _die_of(number)
+
+
+async def _run(plan: Plan, load: Callable[[], Plan], tell: Callable[[Event], None]) -> signal.Signals:
+    return await serve(plan, load, tell, service_id=os.environ.get("RAILWAY_SERVICE_ID"))
+
+
+def _die_of(number: signal.Signals) -> None:
+    """End by the signal that asked for it, so that whoever waits for the process learns the truth."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

@@ -1,0 +1,55 @@
+"""What the environment says where the file says nothing: ports, and the token.
+
+``PORT`` is the health port where a platform sets it, because that is the port which the platform asks for health. A
+process manager sets ``PORT`` too, to a number of its own for each entry, and there it means nothing.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sidecar.config.expanded import Expanded
+from sidecar.config.report import Report
+
+_FOREMAN = re.compile(r"[A-Za-z0-9_-]+\.[0-9]+")
+
+
+def fill_in(document: dict[str, Any], environ: Mapping[str, str], report: Report) -> None:
+    """Put the variables that stand for keys into the document, where the file leaves these keys out."""
+    health = ["SIDECAR_PORT"] if _is_port_assigned(environ) else ["SIDECAR_PORT", "PORT"]
+    for table, key, variables in (
+        ("gateway", "port", ["GATEWAY_PORT"]),
+        ("server", "port", health),
+        ("server", "token", ["SIDECAR_TOKEN"]),
+    ):
+        section = document.setdefault(table, {})
+        variable = next((name for name in variables if environ.get(name)), None)
+        if isinstance(section, dict) and key not in section and variable is not None:
+            section[key] = Expanded(environ[variable], (variable,))
+            report.origins[table, key] = variable
+
+
+def check_ports(document: Mapping[str, Any], gateway: int, health: int, report: Report) -> None:
+    """Tell when both ports are the same, and who said so."""
+    if gateway == health:
+        report.add(
+            ("server", "port"),
+            f"{health} ({_origin(document, 'server', report)})",
+            f"a port other than the gateway's, {gateway} ({_origin(document, 'gateway', report)})",
+            "set SIDECAR_PORT or GATEWAY_PORT",
+        )
+
+
+def _origin(document: Mapping[str, Any], table: str, report: Report) -> str:
+    if variable := report.origins.get((table, "port")):
+        return f"from {variable}"
+    return f"{table}.port" if "port" in document[table] else "the default"
+
+
+def _is_port_assigned(environ: Mapping[str, str]) -> bool:
+    """Tell whether a process manager (honcho, Overmind, foreman) has set ``PORT``."""
+    return (
+        "HONCHO_PROCESS_NAME" in environ
+        or any(name.startswith("OVERMIND_PROCESS_") for name in environ)
+        or _FOREMAN.fullmatch(environ.get("PS", "")) is not None
+    )

@@ -1,0 +1,110 @@
+"""The one way from a text to a Plan."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from sidecar.config.convert import convert_table, known_keys
+from sidecar.config.derive import derive
+from sidecar.config.environment import check_ports, fill_in
+from sidecar.config.parse import parse
+from sidecar.config.probes import Surroundings, read_probes
+from sidecar.config.report import Report, worth_redacting
+from sidecar.config.tables import Defaults, LogTable, ReleaseTable, TopLevel
+from sidecar.config.timing import settle
+from sidecar.config.units import write_duration
+from sidecar.config.variables import expand
+from sidecar.config.words import quote
+from sidecar.contract import Kind
+from sidecar.core.plan import DrainPlan, GatewayPlan, Plan, ServerPlan
+
+T = TypeVar("T", bound=Struct)
+
+COMMIT_VARIABLES = ("RAILWAY_GIT_COMMIT_SHA", "GIT_SHA")
+
+_TABLES = ("defaults", "gateway", "drain", "server", "log", "release", "probes")
+"""The tables of a configuration."""
+
+
+def load(
+    text: str,
+    environ: Mapping[str, str],
+    *,
+    load_kind: Callable[[str], Kind[Any] | None],
+    known_kinds: Callable[[], Iterable[str]],
+    source: str = "embedded default",
+) -> Plan:
+    """Make a plan of a configuration; an empty text is the embedded default.
+
+    ``load_kind`` finds a kind of probe by its name, ``known_kinds`` names them all. Raises ConfigError with every
+    problem there is.
+    """
+    report = Report()
+    document = expand(parse(text, source), (), environ, report)
+    fill_in(document, environ, report)
+    deriving = _read_top(document, report).derive
+    gateway = _read(document, "gateway", GatewayPlan, report)
+    drain = _read(document, "drain", DrainPlan, report)
+    server = _read(document, "server", ServerPlan, report)
+    log = _read(document, "log", LogTable, report)
+    release = _read(document, "release", ReleaseTable, report)
+    check_ports(document, gateway.port, server.port, report)
+    _check_drain(drain, report)
+    around = Surroundings(
+        load_kind=cache(load_kind),
+        known_kinds=cache(known_kinds),
+        defaults=_read_defaults(document, report),
+        gateway=gateway,
+        report=report,
+        remarks=[],
+    )
+    probes = read_probes(document.get("probes", {}), derive(environ) if deriving else {}, around)
+    if report:
+        raise report.error(text, source)
+    return Plan(
+        probes=probes,
+        gateway=gateway,
+        drain=drain,
+        server=server,
+        log_format=log.format,
+        release=release.id or _release(text, environ),
+        source=source,
+        secrets=worth_redacting(report.secrets),
+        remarks=tuple(around.remarks),
+    )
+
+
+def _read_top(document: Mapping[str, Any], report: Report) -> TopLevel:
+    known = known_keys(TopLevel)
+    for name in document:
+        if name not in known and name not in _TABLES:
+            report.add_unknown((name,), "unknown table or key", (*_TABLES, *known))
+    return convert_table({key: document[key] for key in known if key in document}, TopLevel, (), report) or TopLevel()
+
+
+def _read(document: Mapping[str, Any], name: str, cls: type[T], report: Report) -> T:
+    """Read one table. With a problem in it the defaults stand in, so that the reading can go on."""
+    return convert_table(document.get(name, {}), cls, (name,), report) or cls()
+
+
+def _read_defaults(document: Mapping[str, Any], report: Report) -> Defaults:
+    table = document.get("defaults", {})
+    defaults = _read(document, "defaults", Defaults, report)
+    return settle(defaults, table if isinstance(table, dict) else (), ("defaults",), report)
+
+
+def _check_drain(drain: DrainPlan, report: Report) -> None:
+    if drain.cool_down > drain.cool_down_max:
+        longest = write_duration(drain.cool_down_max)
+        report.add(("drain", "cool_down"), quote(write_duration(drain.cool_down)), f"at most cool_down_max, {longest}")
+
+
+def _release(text: str, environ: Mapping[str, str]) -> str | None:
+    """Name the release after its commit and its configuration: a change of either is another release."""
+    commit = next((environ[name] for name in COMMIT_VARIABLES if environ.get(name)), None)
+    if commit is None:
+        return None
+    return f"{commit[:12]}+{sha256(text.encode(errors='replace')).hexdigest()[:8]}"

@@ -1,0 +1,104 @@
+"""Find the gateway's process: by its listener alone, or among those who listen by pid file or by process name."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from sidecar.contract import GatewayPlan, GatewayProcess
+from sidecar.gateway.listening import answering
+from sidecar.gateway.pidfile import PidFileError, process_in_file
+from sidecar.gateway.topmost import Facts, Scene, Unproven, ancestors, name_pids, servers, topmost
+from sidecar.linux import procfs, sockdiag
+from sidecar.linux.procfs import ProcStat
+
+_NAME_VARIABLES = ("HONCHO_PROCESS_NAME", "PS")
+"""Where honcho, and where foreman and overmind tell a process its name."""
+
+
+def listening(plan: GatewayPlan) -> frozenset[int]:
+    """Name the inodes of the listeners that answer at the gateway's address; empty while there are none.
+
+    Cheap enough to ask again and again: only when the answer changes can another process be the gateway. Raises
+    ``OSError`` when the kernel will not tell.
+    """
+    return frozenset(listener.inode for listener in answering(sockdiag.listeners(plan.port), plan.host))
+
+
+def discover(plan: GatewayPlan) -> GatewayProcess | Unproven | None:
+    """Find the process that listens at the gateway's address, or tell why it is not proven; None while nobody does.
+
+    A pid file or process name in the plan narrows the choice; it does not replace the listener, because a stale file
+    or an inherited name proves nothing. Looks at every process, which takes milliseconds: not for the event loop.
+    Raises ``OSError`` when the kernel will not tell.
+    """
+    listeners = answering(sockdiag.listeners(plan.port), plan.host)
+    if not listeners:
+        return None
+    scene = Scene(_place(plan), listeners, _collect_facts(), os.getpid())
+    serving = servers(scene)
+    if isinstance(serving, Unproven):
+        return serving
+    if plan.pid_file is not None:
+        return _by_pid_file(scene, serving, plan.pid_file)
+    if plan.process_name is not None:
+        return _by_name(scene, serving, plan.process_name)
+    return _identify(scene, topmost(scene, serving))
+
+
+def _by_pid_file(scene: Scene, serving: frozenset[int], path: str) -> GatewayProcess | Unproven:
+    """Take the process in the file, if it holds the listener or has started somebody who does."""
+    try:
+        process = process_in_file(path)
+    except PidFileError as error:
+        return Unproven(str(error), f"{name_pids(serving)} listens at {scene.place}")
+    if any(process.pid in (pid, *ancestors(scene, pid)) for pid in serving):
+        return _identity(process)
+    doubt = f"the process named in the pid file {path} neither listens at {scene.place} nor started who does"
+    return Unproven(doubt, f"pid {process.pid} is named, {name_pids(serving)} listens")
+
+
+def _by_name(scene: Scene, serving: frozenset[int], name: str) -> GatewayProcess | Unproven:
+    """Take the topmost listening process of that name; a wrapper such as ``sh -c`` has the name, but no listener."""
+    named = {pid for pid in serving if _is_named(pid, name)}
+    if named:
+        return _identify(scene, topmost(scene, named))
+    doubt = f"no process that listens at {scene.place} has {' or '.join(_NAME_VARIABLES)} = {name!r}"
+    return Unproven(doubt, f"{name_pids(serving)} listens")
+
+
+def _is_named(pid: int, name: str) -> bool:
+    try:
+        environment = procfs.environment(pid)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return any(environment.get(variable) == name for variable in _NAME_VARIABLES)
+
+
+def _identify(scene: Scene, chosen: int | Unproven) -> GatewayProcess | Unproven:
+    return chosen if isinstance(chosen, Unproven) else _identity(scene.processes[chosen].stat)
+
+
+def _identity(stat: ProcStat) -> GatewayProcess:
+    return GatewayProcess(procfs.boot_id(), stat.pid, stat.start_ticks, stat.started)
+
+
+def _collect_facts() -> dict[int, Facts]:
+    processes = {}
+    for pid in procfs.pids():
+        with suppress(ProcessLookupError, FileNotFoundError):  # it has ended since the listing
+            processes[pid] = _facts(pid)
+    return processes
+
+
+def _facts(pid: int) -> Facts:
+    # Who it is comes first: were the pid reused in between, the identity would be refused when the watch begins.
+    stat = procfs.stat(pid)
+    owner = Path(f"/proc/{pid}").stat().st_uid
+    try:
+        return Facts(stat, owner, frozenset(procfs.socket_inodes(pid)))
+    except PermissionError:
+        return Facts(stat, owner, None)
+
+
+def _place(plan: GatewayPlan) -> str:
+    return f"[{plan.host}]:{plan.port}" if ":" in plan.host else f"{plan.host}:{plan.port}"

@@ -1,0 +1,61 @@
+"""The board on which every answer stands: complete responses, all rendered from one snapshot."""
+
+from collections.abc import Callable
+from math import inf
+
+from sidecar.core.snapshot import Snapshot, health_at
+from sidecar.core.state import Health
+from sidecar.serve import health_json, prometheus
+from sidecar.serve.health_json import About
+from sidecar.serve.response import Page, write_response
+from sidecar.serve.routes import Route
+
+_Key = tuple[Route, bool, bool, bool]
+
+
+class Board:
+    """Hands out responses. ``publish`` comes before the first ``reply``.
+
+    A response is rendered when it is first asked for after a change, and then kept until the next: between two
+    requests the probes change the snapshot many times, and most of what could be rendered nobody asks for. Only the
+    503 for a snapshot past its time is rendered beforehand: nothing should need to work in order to say that nothing
+    works.
+    """
+
+    def __init__(self, about: About, clock: Callable[[], float]) -> None:
+        self._about = about
+        self._clock = clock
+        self._snapshot: Snapshot
+        self._believe_until: float
+        self._believed: dict[_Key, bytes]
+        self._expired: dict[_Key, bytes]
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Put up a new snapshot in the place of the last."""
+        self._snapshot = snapshot
+        self._believe_until = snapshot.state.health.believe_until
+        self._believed = {}
+        page = self._page(Route.READY, health_at(snapshot, inf), details=False)
+        self._expired = {
+            (Route.READY, False, head_only, keep_alive): write_response(
+                page, head_only=head_only, keep_alive=keep_alive
+            )
+            for head_only in (False, True)
+            for keep_alive in (False, True)
+        }
+
+    def reply(self, route: Route, *, details: bool, head_only: bool, keep_alive: bool) -> bytes:
+        """Give the complete response. Whether the snapshot may still be believed is tested each time."""
+        now = self._clock()
+        replies = self._believed if now <= self._believe_until else self._expired
+        key = (route, details, head_only, keep_alive)
+        reply = replies.get(key)
+        if reply is None:
+            page = self._page(route, health_at(self._snapshot, now), details=details)
+            reply = replies[key] = write_response(page, head_only=head_only, keep_alive=keep_alive)
+        return reply
+
+    def _page(self, route: Route, health: Health, *, details: bool) -> Page:
+        if route is Route.METRICS:
+            return prometheus.render(self._snapshot, health, self._about, details=details)
+        return health_json.render(route, self._snapshot, health, self._about, details=details)

@@ -1,0 +1,104 @@
+"""Whatever a server sends, and for how long, the exchange stays within bounds."""
+
+import resource
+import zlib
+
+import anyio
+import pytest
+from servers.http import CHUNKED, HttpServer, Peer, answer, ask, ask_in_vain, whole
+
+from sidecar.contract import Evidence
+
+pytestmark = pytest.mark.anyio
+
+
+async def endless_body(peer: Peer) -> None:
+    """Never stop sending."""
+    await peer.request()
+    await peer.say(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        await peer.say(b"x" * 65536)
+
+
+async def endless_chunk_extension(peer: Peer) -> None:
+    """Send what is no body, for ever."""
+    await peer.request()
+    await peer.say(CHUNKED + b"5\r\nfirst\r\n4;")
+    while True:
+        await peer.say(b"x" * 65536)
+
+
+async def endless_empty_compression(peer: Peer) -> None:
+    """Send compressed nothing, for ever."""
+    await peer.request()
+    await peer.say(b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n\x78\x9c")
+    while True:
+        await peer.say(b"\x00\x00\x00\xff\xff" * 10000)
+
+
+@pytest.mark.parametrize(
+    ("script", "body"),
+    [(endless_body, b"x" * 1000), (endless_chunk_extension, b"first"), (endless_empty_compression, b"")],
+)
+async def test_an_endless_body_is_cut_at_the_limit(serve, script, body):
+    """Reading stops at the limit, of the body or of what comes instead of one, and the connection is closed."""
+    server: HttpServer = await serve(script)
+    reply = await ask(server.url(), body_limit=1000)
+    assert (reply.body, reply.truncated) == (body, True)
+    with anyio.fail_after(10):
+        await server.peers[0].hung_up.wait()
+
+
+async def test_a_body_of_just_the_limit_is_whole(serve):
+    """The limit itself is allowed."""
+    reply = await ask((await serve(answer(whole(200, b"x" * 1000)))).url(), body_limit=1000)
+    assert (len(reply.body), reply.truncated) == (1000, False)
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"deflate"])
+async def test_a_compression_bomb_stays_bounded(serve, encoding):
+    """A hundred megabytes packed into a hundred kilobytes come to no more than the limit."""
+    packer = zlib.compressobj(9, wbits=31 if encoding == b"gzip" else 15)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reply = await ask((await serve(answer(whole(200, bomb, b"Content-Encoding: " + encoding)))).url())
+    assert (reply.body, reply.truncated) == (bytes(64 * 1024), True)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
+
+
+async def test_broken_compression_is_wrong(serve):
+    """What claims to be gzip and is not is a wrong reply."""
+    failure = await ask_in_vain((await serve(answer(whole(200, b"plain", b"Content-Encoding: gzip")))).url())
+    assert failure.evidence is Evidence.WRONG
+    assert "is valid gzip: found 'plain'" in str(failure)
+
+
+async def endless_head(peer: Peer) -> None:
+    """One header without an end."""
+    await peer.request()
+    await peer.say(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        await peer.say(b"x" * 5000)
+
+
+async def endless_interim_replies(peer: Peer) -> None:
+    """Never come to the point."""
+    await peer.request()
+    while True:
+        await peer.say(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
+@pytest.mark.parametrize(
+    ("script", "rule"),
+    [
+        (endless_head, "is at most 64 KiB"),
+        (endless_interim_replies, "is at most 64 KiB"),
+        (answer(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101 + b"\r\n"), "at most 100 header fields"),
+        (answer(CHUNKED + b"0\r\n" + b"A: b\r\n" * 101 + b"\r\n"), "at most 100 header fields"),
+    ],
+)
+async def test_a_head_is_bounded(serve, script, rule):
+    """A head too long, with too many fields or too many interim replies before it, is a wrong reply."""
+    failure = await ask_in_vain((await serve(script)).url())
+    assert failure.evidence is Evidence.WRONG
+    assert rule in str(failure)

@@ -119,6 +119,8 @@ _FIXED = {
     "socket_connect_timeout": None,
     "retry_on_timeout": False,
     "health_check_interval": 0,
+    # The server is not told the library's name: a user who may only PING would be refused, and the refusal logged.
+    "driver_info": None,
     # Every server and proxy speaks RESP 2, and replies stay bytes.
     "protocol": 2,
     "decode_responses": False,

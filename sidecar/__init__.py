@@ -9,6 +9,7 @@ Used from a program of one's own::
             ...
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,14 +20,11 @@ __version__ = "0.1.0"
 __all__ = ["DeploymentHealthChecker", "DeploymentStatus", "__version__"]
 
 
+_PUBLIC = {"DeploymentHealthChecker": "sidecar.checker", "DeploymentStatus": "sidecar.core.state"}
+
+
 def __getattr__(name: str) -> Any:
     """Import the public names when they are asked for: a probe's author needs none of them."""
-    if name == "DeploymentHealthChecker":
-        from sidecar.checker import DeploymentHealthChecker  # noqa: PLC0415
-
-        return DeploymentHealthChecker
-    if name == "DeploymentStatus":
-        from sidecar.core.state import DeploymentStatus  # noqa: PLC0415
-
-        return DeploymentStatus
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

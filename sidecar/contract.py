@@ -89,13 +89,13 @@ class Run:
         self._phases.append(Phase(name, now - self._mark))
         self._mark = now
 
-    def note(self, name: str, value: str | int | float) -> None:
+    def note(self, name: str, value: str | float) -> None:
         """Write down a further value for the reader, such as a version."""
         if len(self._notes) < _NOTES_AT_MOST:
             self._notes[name] = _clip(value) if isinstance(value, str) else value
 
     def last_phase(self) -> str | None:
-        """The last part that ended, to tell how far an execution came."""
+        """Name the last part that ended, to tell how far an execution came."""
         return self._phases[-1].name if self._phases else None
 
     def observation(self, *, started: float, wall: float, elapsed: float) -> Observation:
@@ -125,7 +125,7 @@ class Probe(ABC, Generic[S]):
         a broken probe says nothing about its target. Cancellation means that the deadline has passed.
         """
 
-    async def aclose(self) -> None:  # noqa: B027 - most probes hold nothing
+    async def aclose(self) -> None:
         """Let go of what is held. Called once, after the last execution, within a deadline."""
 
 

@@ -68,11 +68,11 @@ class Engine:
         """Run exactly this plan's probes; those that have not changed run on undisturbed."""
         wanted = {probe.name: probe for probe in plan.probes}
         for name, runner in list(self._runners.items()):
-            if wanted.get(name) != runner.plan or runner.gateway != plan.gateway:
+            if wanted.get(name) != runner.plan:
                 self._runners.pop(name).scope.cancel()
         for name, probe in wanted.items():
             if name not in self._runners:
-                runner = self._runners[name] = _Runner(probe, plan, self._make_probe(probe))
+                runner = self._runners[name] = _Runner(probe, plan.secrets, self._make_probe(probe))
                 self._tasks.start_soon(self._keep_running, runner, name=f"probe {name}")
 
     def probe_now(self, target: Target) -> None:
@@ -115,10 +115,9 @@ class Engine:
 class _Runner:
     """One probe with its task's state."""
 
-    def __init__(self, plan: ProbePlan, whole: Plan, probe: Probe[Any]) -> None:
+    def __init__(self, plan: ProbePlan, secrets: frozenset[str], probe: Probe[Any]) -> None:
         self.plan = plan
-        self.gateway = whole.gateway
-        self.secrets = whole.secrets
+        self.secrets = secrets
         self.probe = probe
         self.scope = anyio.CancelScope()
         self._waker: Future[None] | None = None

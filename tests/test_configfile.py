@@ -32,7 +32,7 @@ def test_dangling_default_is_an_error(tmp_path: Path) -> None:
     """A default path that leads nowhere is a broken mount, not the wish for the embedded default."""
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "sidecar.toml").symlink_to("gone")
-    with pytest.raises(SidecarError, match="cannot read configuration conf/sidecar.toml: no such file"):
+    with pytest.raises(SidecarError, match=r"cannot read configuration conf/sidecar\.toml: no such file"):
         read_config(None, {})
 
 
@@ -64,7 +64,7 @@ def test_fifo_is_an_error_and_is_not_waited_for(tmp_path: Path) -> None:
         read_config("fifo", {})
 
 
-def test_device_and_socket_are_errors(tmp_path: Path) -> None:
+def test_device_and_socket_are_errors() -> None:
     """An endless device is not read at all, and a socket cannot be."""
     with pytest.raises(SidecarError, match="a device, pipe or socket"):
         read_config("/dev/zero", {})

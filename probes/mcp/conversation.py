@@ -96,6 +96,7 @@ class Conversation:
         return f"no reply within {_CLOSE_WITHIN:.0f} s"
 
     async def _initialize(self) -> Introduction:
+        self.version = LEGACY_VERSION
         params = {"protocolVersion": LEGACY_VERSION, "capabilities": {}, "clientInfo": self._client}
         answer = await self._ask("initialize", params, ())
         # Kept in mind before anything can fail, so that it is ended in any case.

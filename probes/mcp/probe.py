@@ -128,7 +128,7 @@ class McpProbe(Probe[Spec]):
         """Look for the required tools; of those that are not there, say what they may be called instead."""
         required = self.spec.tools
         missing = [name for name in required if name not in listed]
-        count = f"{len(listed)} tools"
+        count = f"{len(listed)} tool{'' if len(listed) == 1 else 's'}"
         if not missing:
             rule = f"tools/list names {_the_tools(required)}" if required else "tools/list is answered"
             return run.expect(rule, count, holds=True)

@@ -53,7 +53,7 @@ async def drain(
 async def _quiesce(gateway: Gateway, within: float) -> int:
     """Wait until nothing is in flight; returns how many connections are left at the deadline."""
     with anyio.move_on_after(within):
-        while gateway.in_flight():
+        while gateway.in_flight():  # noqa: ASYNC110 - no event tells
             await anyio.sleep(LOOK_EVERY)
     return gateway.in_flight()
 

@@ -39,7 +39,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sidecar")
 def _group() -> None:
-    """A health sidecar for MCP gateways."""
+    """Watch over an MCP gateway: probe it, tell its health, drain it when it is sick."""
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ from sidecar.config.expanded import Expanded
 TOKEN_VARIABLES = ("BRIGHTDATA_API_TOKEN", "BRIGHTDATA_API_KEY", "BRIGHT_DATA_API_TOKEN", "BRIGHT_DATA_API_KEY")
 ZONE_VARIABLES = ("BRIGHTDATA_ZONE", "BRIGHTDATA_UNLOCKER_ZONE", "WEB_UNLOCKER_ZONE")
 
+# A third party's API, far away and shared with everybody: it is asked less often, and given longer.
+_FAR = {"interval": 30.0, "timeout": 10.0}
 _REDIS = re.compile(r"(?:rediss?|unix)://")
 _POSTGRES = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?://")
 
@@ -25,6 +27,8 @@ class Derived(Struct, frozen=True, kw_only=True):
 
     kind: str
     keys: dict[str, Any] = {}
+    pace: dict[str, float] = {}
+    """Times that take the place of the inherited ones."""
     needs: str = ""
     """The key that a variable gives; a table that gives it needs no variable."""
     absent: str = ""
@@ -72,9 +76,9 @@ def _brightdata(environ: Mapping[str, str]) -> Derived:
     token = next((name for name in names if environ.get(name)), None)
     if token is None:
         hint = " (API_TOKEN counts only beside WEB_UNLOCKER_ZONE)" if environ.get("API_TOKEN") else ""
-        return Derived(kind="brightdata", needs="token", absent=f"{TOKEN_VARIABLES[0]} is not set{hint}")
+        return Derived(kind="brightdata", pace=_FAR, needs="token", absent=f"{TOKEN_VARIABLES[0]} is not set{hint}")
     keys = {"token": Expanded(environ[token], (token,))}
     zone = next((name for name in ZONE_VARIABLES if environ.get(name)), None)
     if zone is not None:
         keys["zone"] = Expanded(environ[zone], (zone,))
-    return Derived(kind="brightdata", keys=keys)
+    return Derived(kind="brightdata", keys=keys, pace=_FAR)

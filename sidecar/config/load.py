@@ -25,8 +25,15 @@ T = TypeVar("T", bound=Struct)
 
 COMMIT_VARIABLES = ("RAILWAY_GIT_COMMIT_SHA", "GIT_SHA")
 
-_TABLES = ("defaults", "gateway", "drain", "server", "log", "release", "probes")
-"""The tables of a configuration."""
+TABLES: dict[str, type[Struct]] = {
+    "defaults": Defaults,
+    "gateway": GatewayPlan,
+    "drain": DrainPlan,
+    "server": ServerPlan,
+    "log": LogTable,
+    "release": ReleaseTable,
+}
+"""Every table but ``probes``."""
 
 
 def load(
@@ -80,8 +87,8 @@ def load(
 def _read_top(document: Mapping[str, Any], report: Report) -> TopLevel:
     known = known_keys(TopLevel)
     for name in document:
-        if name not in known and name not in _TABLES:
-            report.add_unknown((name,), "unknown table or key", (*_TABLES, *known))
+        if name not in known and name not in TABLES and name != "probes":
+            report.add_unknown((name,), "unknown table or key", (*TABLES, "probes", *known))
     return convert_table({key: document[key] for key in known if key in document}, TopLevel, (), report) or TopLevel()
 
 

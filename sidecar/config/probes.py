@@ -4,17 +4,19 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from sidecar.config.convert import convert_keys, convert_table, known_keys
 from sidecar.config.derive import Derived
 from sidecar.config.expanded import Expanded
 from sidecar.config.lines import Path
 from sidecar.config.report import Report
 from sidecar.config.tables import Defaults, ProbeKeys
-from sidecar.config.timing import settle
+from sidecar.config.timing import believed_for, settle
 from sidecar.config.variables import INVALID
 from sidecar.config.words import choice, quote, show
 from sidecar.contract import Kind
-from sidecar.core.plan import GatewayPlan, OnFailure, ProbePlan, Target
+from sidecar.core.plan import GatewayPlan, OnFailure, ProbePlan, Target, Timing
 
 PROBES_AT_MOST = 1000
 
@@ -82,7 +84,7 @@ def _report_kindless(path: Path, derivable: Mapping[str, Derived], report: Repor
 
 def _check_inactive(table: dict[str, Any], derived: Derived, path: Path, around: Surroundings) -> None:
     """Tell the mistakes in a table that waits for its variable. Its kind is loaded only if it has keys of the kind."""
-    _read_common(table, path, around)
+    _read_common(table, path, around._replace(defaults=replace(around.defaults, **derived.pace)))
     if _specific(table) and (kind := _find_kind(derived.kind, path, around)) is not None:
         convert_keys(_take_known(table, kind, path, around.report), kind.spec, path, around.report)
 
@@ -94,7 +96,8 @@ def _build_derived(table: dict[str, Any], derived: Derived, path: Path, around: 
     around.report.origins.update({(*path, key): variable for key, variable in variables.items()})
     if variables and not _specific(table):  # then what the kind says of the whole, it says of the variables
         around.report.origins[path] = ", ".join(dict.fromkeys(variables.values()))
-    return _build({"kind": derived.kind, **kept, **table}, path, around)
+    paced = around._replace(defaults=replace(around.defaults, **derived.pace))
+    return _build({"kind": derived.kind, **kept, **table}, path, paced)
 
 
 def _build(table: dict[str, Any], path: Path, around: Surroundings) -> ProbePlan | None:
@@ -123,7 +126,8 @@ def _build(table: dict[str, Any], path: Path, around: Surroundings) -> ProbePlan
         on_failure=on_failure,
         startup=on_failure is not OnFailure.OBSERVE if keys.startup is None else keys.startup,
         spec=spec,
-        **{name: getattr(keys, name) for name in known_keys(Defaults)},
+        stale_after=believed_for(keys),
+        **{name: getattr(keys, name) for name in known_keys(Timing)},
     )
 
 

@@ -47,7 +47,7 @@ def is_list(base: Any) -> bool:
     return (get_origin(base) or base) in _LISTS
 
 
-def forms(type_: Any) -> frozenset[type]:  # noqa: PLR0911 - one for each sort of type
+def forms(type_: Any) -> frozenset[type]:
     """Name the Python types of the TOML values that could become this type."""
     base, metas = unwrap(type_)
     if quantity(metas) == "duration":

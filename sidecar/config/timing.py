@@ -22,7 +22,7 @@ _STALE_AT_LEAST = 30.0
 
 
 def settle(keys: T, own: Collection[str], path: Path, report: Report) -> T:
-    """Hold the times against each other; ``own`` names those that must not give way. Sets ``stale_after``."""
+    """Hold the times against each other; ``own`` names those that must not give way."""
 
     def reject(name: str, found: float, expected: str) -> None:
         report.add((*path, name), quote(write_duration(found)), expected)
@@ -41,11 +41,17 @@ def settle(keys: T, own: Collection[str], path: Path, report: Report) -> T:
         slow = None
     if stale_after is not None and stale_after < interval + timeout and "stale_after" in own:
         reject("stale_after", stale_after, f"at least interval + timeout, {write_duration(interval + timeout)}")
-    usual = max(_STALE_AT_LEAST, 3 * interval + timeout)
     return replace(
         keys,
         fast_interval=min(keys.fast_interval, interval),
         timeout=timeout,
         slow=slow,
-        stale_after=usual if stale_after is None else max(stale_after, interval + timeout),
+        stale_after=None if stale_after is None else max(stale_after, interval + timeout),
     )
+
+
+def believed_for(keys: Defaults) -> float:
+    """Tell for how long the last known state is believed, said or not."""
+    if keys.stale_after is not None:
+        return keys.stale_after
+    return max(_STALE_AT_LEAST, 3 * keys.interval + keys.timeout)

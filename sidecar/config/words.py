@@ -51,7 +51,7 @@ def either(words: list[str]) -> str:
     return " or ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
 
 
-def show(value: Any, *, hidden: bool = False) -> str:  # noqa: PLR0911 - one for each sort of value
+def show(value: Any, *, hidden: bool = False) -> str:
     """Put a found value into words. ``hidden``: it is, or may hold, a secret, so only its nature is told."""
     if isinstance(value, Expanded):
         if not value.variables:
@@ -71,7 +71,7 @@ def show(value: Any, *, hidden: bool = False) -> str:  # noqa: PLR0911 - one for
     return "a date or time"
 
 
-def describe(type_: Any) -> str:  # noqa: PLR0911 - one for each sort of type
+def describe(type_: Any) -> str:
     """Put what a type accepts into words, with examples where the form is special."""
     base, metas = unwrap(type_)
     if quantity(metas) == "duration":

@@ -46,7 +46,10 @@ def begin_state(plan: Plan, now: float) -> State:
 
 
 def step(state: State, fact: Fact, now: float) -> Step:
-    """Take in one fact. Raises ``IllegalTransitionError`` for a drain step that is not allowed; nothing has changed then."""
+    """Take in one fact.
+
+    Raises ``IllegalTransitionError`` for a drain step that is not allowed; nothing has changed then.
+    """
     taken, actions = _take_in(state, fact, now)
     if taken is state and not actions:
         return Step(state, (), ())

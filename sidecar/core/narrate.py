@@ -77,8 +77,10 @@ def _check_changed(probe: ProbePlan, old: Check, new: Check, verdict: Verdict, n
     decided = old.state is not new.state
     if decided and new.state is CheckState.FAILING:
         severity = Severity.ERROR if probe.on_failure is not OnFailure.OBSERVE else Severity.WARNING
+    elif new.state is CheckState.PENDING or verdict.outcome is Outcome.PASS:
+        severity = Severity.INFO  # whatever starts has not answered yet
     else:
-        severity = Severity.WARNING if verdict.outcome is not Outcome.PASS else Severity.INFO
+        severity = Severity.WARNING
     cause = cause_of(verdict, upstreams_pass=False)
     count = f" ({new.failures} of {probe.failure_threshold})" if new.failures and not decided else ""
     return Event(

@@ -135,7 +135,9 @@ class LogFormat(StrEnum):
     AUTO = "auto"
     """For people on a terminal, JSON elsewhere."""
     JSON = "json"
+    """One object on each line."""
     TEXT = "text"
+    """One line for people."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ from sidecar.linux.procfs import ProcStat
 _NAME_VARIABLES = ("HONCHO_PROCESS_NAME", "PS")
 """Where honcho, and where foreman and overmind tell a process its name."""
 
+_SECOND_LOOKS = 2
+
 
 def listening(plan: GatewayPlan) -> frozenset[int]:
     """Name the inodes of the listeners that answer at the gateway's address; empty while there are none.
@@ -31,6 +33,18 @@ def discover(plan: GatewayPlan) -> GatewayProcess | Unproven | None:
     or an inherited name proves nothing. Looks at every process, which takes milliseconds: not for the event loop.
     Raises ``OSError`` when the kernel will not tell.
     """
+    found = _look(plan)
+    for _ in range(_SECOND_LOOKS):
+        if not isinstance(found, Unproven):
+            break
+        # Processes come and go while they are looked at: a doubt counts when it is found again.
+        earlier, found = found, _look(plan)
+        if isinstance(found, Unproven) and found.doubt == earlier.doubt:
+            break
+    return found
+
+
+def _look(plan: GatewayPlan) -> GatewayProcess | Unproven | None:
     listeners = answering(sockdiag.listeners(plan.port), plan.host)
     if not listeners:
         return None

@@ -12,6 +12,7 @@ from sidecar.linux.procfs import ProcStat
 from sidecar.linux.sockdiag import Listener
 
 _SHOWN_AT_MOST = 5
+_AS_ITS_USER = "run the sidecar as the gateway's user"
 
 
 class Facts(Struct, frozen=True):
@@ -79,7 +80,7 @@ def topmost(scene: Scene, candidates: Collection[int]) -> int | Unproven:
     parent = _parent_in_doubt(scene, heads[0])
     if parent is None:
         return heads[0]
-    doubt = f"a parent of the process that listens at {scene.place} may be the one that listens: {_MAY_NOT}"
+    doubt = f"a parent that may not be inspected may be the one that listens at {scene.place}; {_AS_ITS_USER}"
     return Unproven(doubt, f"pid {heads[0]}, parent {parent} of uid {scene.processes[parent].owner}")
 
 
@@ -101,15 +102,12 @@ def name_pids(pids: Collection[int]) -> str:
     return f"{'pid' if len(pids) == 1 else 'pids'} {shown}{more}"
 
 
-_MAY_NOT = "this user may not inspect it; run the sidecar as the gateway's user"
-
-
 def _hidden(scene: Scene, listener: Listener) -> Unproven:
     doubt = f"cannot tell which process listens at {scene.place}: "
     if any(facts.sockets is None for facts in scene.processes.values()):
-        doubt += _MAY_NOT
+        doubt += f"it may not be inspected, or runs in another container; {_AS_ITS_USER}, in the same pid namespace"
     else:
-        doubt += "it is not visible here, as in another container; let the sidecar share the gateway's pid namespace"
+        doubt += "it is not visible here, as in another container; run the sidecar in the gateway's pid namespace"
     return Unproven(doubt, f"the listener belongs to uid {listener.uid}")
 
 

@@ -66,7 +66,7 @@ class Gateway:
         if self._watched is not None:
             await self._released.wait()
             return
-        while listening(self._plan) or self.in_flight():  # noqa: ASYNC110 - no event tells of either
+        while self._is_served():  # noqa: ASYNC110 - no event tells of sockets that are not ours
             await anyio.sleep(self._pace.eager)
 
     async def watch(self, on_appeared: OnAppeared, on_gone: OnGone) -> NoReturn:
@@ -86,6 +86,13 @@ class Gateway:
         finally:
             self._release()
 
+    def _is_served(self) -> bool:
+        """Tell whether anybody listens or works at the gateway's address; assume so if the kernel will not tell."""
+        try:
+            return bool(listening(self._plan) or sockdiag.in_flight(self._plan.port))
+        except OSError:
+            return True
+
     def _ask(self, on_appeared: OnAppeared) -> frozenset[int]:
         """Ask the kernel who listens. While it will not tell, a process that is known stays known."""
         try:
@@ -104,7 +111,7 @@ class Gateway:
         try:
             found = await anyio.to_thread.run_sync(discover, self._plan, abandon_on_cancel=True)
         except OSError as error:
-            found = Unproven(f"cannot look at the processes: {error.strerror}")
+            found = Unproven(f"cannot look at the processes: {error.strerror}") if self._watched is None else None
         if search is not self._search:
             return  # the process exited meanwhile: what was found belongs to the time before
         match found:

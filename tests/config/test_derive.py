@@ -106,9 +106,7 @@ def test_what_is_not_ours_is_not_probed(plan_of: Load, environ: dict[str, str], 
         ({"API_TOKEN": "eeee", "WEB_UNLOCKER_ZONE": "z"}, "eeee", "z"),
     ],
 )
-def test_brightdata_goes_by_several_names(
-    plan_of: Load, environ: dict[str, str], token: str, zone: str | None
-) -> None:
+def test_brightdata_goes_by_several_names(plan_of: Load, environ: dict[str, str], token: str, zone: str | None) -> None:
     """The names that BrightData's own programs and the common libraries use; the first in the documented order wins."""
     spec = _spec(plan_of("", environ), "brightdata")
     assert (spec.token, spec.zone) == (token, zone)

@@ -62,7 +62,10 @@ def test_error_holds_its_problems_for_programs(plan_of: Load) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("interval = 5s", 'x.toml:1:13: not valid TOML: expected newline or end of document after a statement; text is'),
+        (
+            "interval = 5s",
+            "x.toml:1:13: not valid TOML: expected newline or end of document after a statement; text is",
+        ),
         ("[a\n", "x.toml:1:3: not valid TOML: expected ']' at the end of a table declaration"),
         ("a = 1\n\na = 2", "x.toml:3:6: not valid TOML: cannot overwrite a value; a key is given only once"),
         ("[log]\n[log]", "x.toml:2:5: not valid TOML: cannot declare ('log',) twice"),

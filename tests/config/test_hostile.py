@@ -50,7 +50,7 @@ def test_any_mutation_of_the_shipped_file_is_a_plan_or_an_error(plan_of: Load, s
     source = random.Random(seed)  # noqa: S311 - mutations, no cryptography
     text = SHIPPED
     for _ in range(source.randint(1, 8)):
-        start = source.randrange(len(text))
+        start = source.randrange(len(text) + 1)
         end = min(len(text), start + source.choice([0, 1, 1, 5, 80]))
         text = text[:start] + source.choice([*PIECES, "", text[start:end] * 2, text[end : end + 40]]) + text[end:]
     _attempt(plan_of, text)

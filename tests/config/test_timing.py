@@ -58,7 +58,10 @@ def test_state_is_believed_for_some_intervals(plan_of: Load) -> None:
         ('slow = "2s"', 'slow: found "2s", expected less than the timeout, 2s, or it could never be noticed'),
         ('stale_after = "6s"', 'stale_after: found "6s", expected at least interval + timeout, 7s'),
         ('interval = "0s"', 'interval: found "0s", expected a duration from 50ms to 1d such as "500ms", "5s", "2m"'),
-        ('interval = "49ms"', 'interval: found "49ms", expected a duration from 50ms to 1d such as "500ms", "5s", "2m"'),
+        (
+            'interval = "49ms"',
+            'interval: found "49ms", expected a duration from 50ms to 1d such as "500ms", "5s", "2m"',
+        ),
         ("success_threshold = 0", "success_threshold: found 0, expected a whole number from 1 to 1000"),
     ],
 )

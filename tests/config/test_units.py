@@ -28,7 +28,8 @@ def test_duration_is_read_into_seconds(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5", "s", "5 s", "-5s", "5 parsecs", "5S", "1.s", ".5s", "1e3s", "٥s", "5s\n", "9" * 20 + "s", "infs"]
+    "text",
+    ["", "5", "s", "5 s", "-5s", "5 parsecs", "5S", "1.s", ".5s", "1e3s", "\u0665s", "5s\n", "9" * 20 + "s", "infs"],
 )
 def test_duration_needs_number_and_unit(text: str) -> None:
     """A bare number is no duration, nor is anything that only resembles one."""

@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.gateway.topmost import Facts, Scene, Unproven, ancestors, name_pids, servers, topmost
@@ -83,21 +83,21 @@ def test_the_gateway_is_the_topmost_process_that_holds_the_listener(expected: in
             ["several processes", "pids 61, 62"], scene(facts(61, 1, {7}), facts(62, 1, {7})), id="orphaned workers"
         ),
         pytest.param(
-            ["may not inspect", "uid 1000", "gateway's user"], scene(facts(60, 40, HIDDEN, 0)), id="another user's"
+            ["may not be inspected", "uid 1000", "gateway's user"], scene(facts(60, 40, HIDDEN, 0)), id="another user's"
         ),
         pytest.param(["not visible here", "pid namespace", "uid 1000"], scene(), id="another container's"),
         pytest.param(
-            ["may not inspect"],
+            ["may not be inspected"],
             scene(facts(60, 40, {7}), facts(61, 40, HIDDEN), listeners=(listener(7), listener(8))),
             id="one of two listeners is hidden",
         ),
         pytest.param(
-            ["a parent of", "pid 61, parent 60 of uid 0"],
+            ["a parent that may not be inspected", "pid 61, parent 60 of uid 0"],
             scene(facts(60, 40, HIDDEN, 0), facts(61, 60, {7}), listeners=(listener(7, uid=0),)),
             id="the worker of a server that root started",
         ),
         pytest.param(
-            ["a parent of", "pid 61, parent 40 of uid 0"],
+            ["a parent that may not be inspected", "pid 61, parent 40 of uid 0"],
             scene(facts(40, 1, HIDDEN, 0), facts(61, 40, {7}), listeners=(listener(7, uid=0),)),
             id="the worker of a server that started us, both as ordinary users",
         ),
@@ -140,6 +140,7 @@ def scenes(draw: st.DrawFn) -> Scene:
     return Scene("[::1]:8000", [listener(inode, uid) for inode in inodes], processes, draw(PIDS))
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_whatever_the_facts_the_choice_holds_a_listener_and_stands_above_all_others(seen: Scene) -> None:
     """A choice is never the sidecar, never systemd, never below or beside another that listens."""
@@ -158,6 +159,7 @@ def test_whatever_the_facts_the_choice_holds_a_listener_and_stands_above_all_oth
     assert not serving.intersection(ancestors(seen, found))
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_a_listener_that_nobody_visible_holds_proves_nobody(seen: Scene) -> None:
     """One of several listeners may be another's: then no process is the gateway."""

@@ -1,6 +1,7 @@
 """The gateway is found, followed through exits and replacements, and never confused with another."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from servers.processes import Start
 
 from sidecar.contract import GatewayPlan, GatewayProcess
+from sidecar.core.errors import SidecarError
 from sidecar.gateway import Gateway, GoneError, NotProvenError
 from sidecar.gateway.search import Pace
 
@@ -167,6 +169,28 @@ async def test_an_exit_that_the_loop_has_not_seen_yet_already_forbids_a_signal(
         with pytest.raises(GoneError, match="it has exited"):
             gateway.send(process, signal.SIGTERM)
         assert await told.next() == ("gone", process)
+
+
+async def test_an_exit_is_told_even_without_a_free_descriptor(free_port: int, start_listener: Start) -> None:
+    """Thousands of idle connections may take every descriptor: what is known is kept, and the rest said in words."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with watching(GatewayPlan(port=free_port)) as (gateway, told):
+        listening = start_listener(free_port)
+        process = await told.next_appeared()
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, limit[1]))
+            with pytest.raises(SidecarError, match="cannot count the connections in flight"):
+                gateway.in_flight()
+            listening.kill()
+            assert await told.next() == ("gone", process)
+            word, reason = await told.next()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        assert word == "unproven"
+        assert "cannot ask who listens" in reason
+        assert "Too many open files" in reason
+        again = start_listener(free_port)
+        assert (await told.next_appeared()).pid == again.pid
 
 
 async def test_any_number_may_wait_for_the_gateway_to_go(free_port: int, start_listener: Start) -> None:

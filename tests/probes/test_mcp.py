@@ -154,6 +154,13 @@ async def test_era_is_kept_in_mind(serve):
     assert fake.methods == ["server/discover", *conversation, *conversation]
 
 
+async def test_each_request_is_timed_by_its_name(serve):
+    """Where an execution spent its time, or ended, is told in the words of the protocol."""
+    verdict = await look(make((await serve(legacy())).port, protocol="legacy"))
+    phases = [phase.name for phase in verdict.observation.phases]
+    assert phases == ["connect", "initialize", "initialized", "tools/list", "close"]
+
+
 async def test_failure_makes_the_probe_find_the_era_out_again(serve):
     """A server that was replaced by one of the other era costs one failure, and then passes."""
     fake = legacy()
@@ -435,6 +442,15 @@ async def test_server_without_sessions_is_sent_no_deletion(serve):
     fake = legacy({"initialize": lambda call: result(call, INITIALIZED)})
     assert (await look(make((await serve(fake)).port))).outcome is Outcome.PASS
     assert "DELETE" not in fake.methods
+
+
+async def test_session_that_began_wrongly_is_ended_too(serve):
+    """The server has opened it, whatever else its reply says; the revision named is one it can know."""
+    fake = legacy({"initialize": lambda call: result(call, {}, b"Mcp-Session-Id: s-1")})
+    assert (await look(make((await serve(fake)).port))).outcome is Outcome.FAIL
+    sent = fake.calls[-1]
+    assert (sent.method, sent.headers["mcp-session-id"]) == ("DELETE", "s-1")
+    assert sent.headers["mcp-protocol-version"] == "2025-11-25"
 
 
 async def test_session_is_ended_when_the_deadline_passes(serve):

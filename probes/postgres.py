@@ -67,6 +67,7 @@ class PostgresProbe(Probe[Spec]):
             if answer is None:
                 self._connection = await self._connect()
                 run.phase("connect")
+                run.note("server_version", self._connection.get_settings().server_version)
                 answer = await self._ask(self._connection)
         except BaseException:
             self._cut()

@@ -10,6 +10,7 @@ pytest_plugins = [
     "servers.http",
     "servers.mcp",
     "servers.ports",
+    "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
     "servers.postgres",
     "servers.processes",
     "servers.redis",

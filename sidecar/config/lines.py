@@ -13,19 +13,17 @@ import tomli
 Path = tuple[str | int, ...]
 """Keys and list indexes, from the outside in."""
 
-_TOKEN = re.compile(
-    r"""
-      (?P<string> \"{3} (?: \\. | [^"\\] | "(?!"") )*+ \"{3,5}
-                | '{3} (?: [^'] | '(?!'') )*+ '{3,5}
-                | " (?: \\. | [^"\\] )*+ "
-                | ' [^']*+ ' )
-    | (?P<comment> \#[^\n]*+ )
+_TOKENS = r"""(?xs)
+      (?P<string> \"{3} [^"\\]* (?: (?: \\. | "(?!"") ) [^"\\]* )* \"{3,5}
+                | '{3} .*? '{3,5}
+                | " [^"\\]* (?: \\. [^"\\]* )* "
+                | ' [^']* ' )
+    | (?P<comment> \#[^\n]* )
     | (?P<newline> \n )
     | (?P<mark> [\[\]{},=] )
-    | (?P<bare> [^\s\[\]{},=.\#"']++ )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    | (?P<bare> [^\s\[\]{},=.\#"']+ )
+    """
+"""Compiled by its first use: only an error needs it."""
 
 
 def line_numbers(text: str, paths: Iterable[Path]) -> dict[Path, int]:
@@ -45,7 +43,7 @@ def nearest_line(lines: dict[Path, int], path: Path) -> int | None:
 def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
     """Give each mark (``""`` for a word), its text and its line."""
     line = 1
-    for match in _TOKEN.finditer(text):
+    for match in re.finditer(_TOKENS, text):
         token = match[0]
         if match.lastgroup != "comment":
             yield ("" if match.lastgroup in {"string", "bare"} else token), token, line

@@ -14,7 +14,7 @@ TEXT_AT_MOST = 1 << 20
 _DEEP_KEY = re.compile(r"""(?m)(?:^|[\[{,])[ \t]*+(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
 """A key of so many parts means nothing here, and the parser would take seconds for a file full of them."""
 
-_UNQUOTED = re.compile(r"=\s*(?:[0-9][0-9.]*\s*[A-Za-z]+|\$|(?!true\b|false\b|inf\b|nan\b)[A-Za-z/])")
+_UNQUOTED = r"=\s*(?:[0-9][0-9.]*\s*[A-Za-z]+|\$|(?!true\b|false\b|inf\b|nan\b)[A-Za-z/])"
 
 
 def parse(text: str, source: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def _explain(error: tomli.TOMLDecodeError, text: str, source: str) -> Problem:
     suggestion = ""
     if error.msg == "Cannot overwrite a value":
         suggestion = "a key is given only once"
-    elif _UNQUOTED.search(rows[min(error.lineno, len(rows)) - 1]):
+    elif re.search(_UNQUOTED, rows[min(error.lineno, len(rows)) - 1]):
         suggestion = 'text is written in quotes, as in interval = "5s"'
     return Problem(
         source=source,

@@ -76,8 +76,7 @@ def _named(tables: Any, report: Report) -> dict[str, Any]:
 
 def _report_kindless(path: Path, derivable: Mapping[str, Derived], report: Report) -> None:
     if derivable:
-        names = choice(list(derivable))
-        report.add_unknown(path, f"no kind is given, and this is none of the derived probes {names}", derivable)
+        report.add_unknown(path, "no kind is given, which only a derived probe may leave out", derivable)
     else:
         report.add(path, "no kind is given", suggestion='add kind = "http" or another; derive = false derives none')
 

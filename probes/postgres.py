@@ -63,19 +63,18 @@ class PostgresProbe(Probe[Spec]):
 
     async def _look(self, run: Run) -> str:
         try:
-            answer = await self._ask_kept()
+            answer = await self._ask_kept(run)
             if answer is None:
                 self._connection = await self._connect()
                 run.phase("connect")
-                run.note("server_version", self._connection.get_settings().server_version)
-                answer = await self._ask(self._connection)
+                answer = await self._ask(self._connection, run)
         except BaseException:
             self._cut()
             raise
         run.phase("query")
         return answer
 
-    async def _ask_kept(self) -> str | None:
+    async def _ask_kept(self, run: Run) -> str | None:
         """Ask over the kept connection; None if there is none, or none any more.
 
         Servers close connections that are idle, and all of them when they restart: a fresh one decides.
@@ -83,20 +82,21 @@ class PostgresProbe(Probe[Spec]):
         if self._connection is None:
             return None
         try:
-            return await self._ask(self._connection)
+            return await self._ask(self._connection, run)
         except _TROUBLES as error:
             if not _is_lost(error):
                 raise
             self._cut()
             return None
 
-    async def _ask(self, connection: _Connection) -> str:
+    async def _ask(self, connection: _Connection, run: Run) -> str:
         # One round trip opens the transaction, with a limit that the server keeps even if we die. If the query fails
         # the transaction is not rolled back: the connection is cut.
         limit = max(1, round(self.setting.timeout * 1000))
         await connection.execute(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}")
         value = await connection.fetchval(self.spec.query)
         await connection.execute("COMMIT")
+        run.note("server_version", connection.get_settings().server_version)
         return _text(value)
 
     async def _connect(self) -> _Connection:

@@ -2,38 +2,52 @@
 
 import os
 import queue
+import select
 import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from msgspec import to_builtins
 from msgspec.json import encode
 
-from sidecar.core.events import Event, Severity
+from sidecar.clock import boottime
+from sidecar.core.events import Event, EventKind, Severity
 from sidecar.core.plan import LogFormat
 
 HELD_AT_MOST = 1000
 """Lines that wait to be written. When the reader is stuck or the disk is full, further ones are dropped and counted."""
 
+CLOSE_WITHIN = 1.0
+"""Seconds to write what is left at the end."""
+
 _COLOURS = {Severity.INFO: "", Severity.WARNING: "\033[33m", Severity.ERROR: "\033[31m"}
+_MARKS = {Severity.INFO: " ", Severity.WARNING: "!", Severity.ERROR: "x"}
+
+
+def is_coloured(descriptor: int) -> bool:
+    """Tell whether colours are welcome: on a terminal that knows them, unless NO_COLOR is set (no-color.org)."""
+    return os.isatty(descriptor) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class Log:
-    """Writes lines to a descriptor from a thread of its own: a full pipe or disk must not stop the sidecar."""
+    """Writes lines to a descriptor from a thread of its own: a full pipe or disk must not stop the sidecar.
+
+    Lines that cannot be written are counted, and the count is told as soon as anything can be written again.
+    """
 
     def __init__(self, format_: LogFormat, descriptor: int | None = None) -> None:
-        self._descriptor = sys.stderr.fileno() if descriptor is None else descriptor
-        terminal = os.isatty(self._descriptor)
-        people = format_ is LogFormat.TEXT or (format_ is LogFormat.AUTO and terminal)
-        self._render: Callable[[Event, str], str] = _for_terminal if people and terminal else _for_people
-        if not people:
-            self._render = _as_json
+        self._descriptor = _standard_error() if descriptor is None else descriptor
+        self._render = _choose(format_, self._descriptor)
         self._lines: queue.Queue[bytes | None] = queue.Queue(HELD_AT_MOST)
         self._dropped = 0
-        self._writer = threading.Thread(target=self._write, name="log", daemon=True)
+        """Lines that found the queue full. It is counted by whoever tells, ``_lost`` by the thread."""
+        self._lost = 0
+        """Lines that the descriptor has refused."""
+        self._writer = threading.Thread(target=self._write_all, name="log", daemon=True)
 
     def __enter__(self) -> Self:
         self._writer.start()
@@ -42,44 +56,84 @@ class Log:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Write what is left, as far as that is done in time."""
+        until = monotonic() + CLOSE_WITHIN
         try:
-            self._lines.put_nowait(None)
+            self._lines.put(None, timeout=CLOSE_WITHIN)
         except queue.Full:
             return
-        self._writer.join(timeout=1.0)
+        self._writer.join(timeout=max(0.0, until - monotonic()))
 
     def tell(self, event: Event) -> None:
-        """Write an event."""
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._put(self._render(event, at))
-
-    def _put(self, line: str) -> None:
+        """Write an event. Not to be called from several threads at once."""
         try:
             if self._dropped:
-                self._lines.put_nowait(f"({self._dropped} lines were dropped: nobody read them in time)\n".encode())
+                self._lines.put_nowait(self._line(_missing(self._dropped, "nobody read them in time")))
                 self._dropped = 0
-            self._lines.put_nowait(line.encode(errors="backslashreplace") + b"\n")
+            self._lines.put_nowait(self._line(event))
         except queue.Full:
             self._dropped += 1
 
-    def _write(self) -> None:
+    def _line(self, event: Event) -> bytes:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return self._render(event, at).encode(errors="backslashreplace") + b"\n"
+
+    def _write_all(self) -> None:
         while (line := self._lines.get()) is not None:
             try:
-                while line:
-                    line = line[os.write(self._descriptor, line) :]
+                if self._lost:
+                    self._write(b"\n" + self._line(_missing(self._lost, "they could not be written")))
+                    self._lost = 0
+                self._write(line)
             except OSError:
-                self._dropped += 1
+                self._lost += 1
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except BlockingIOError:  # somebody who shares the descriptor has made it so
+                select.select([], [self._descriptor], [])
+
+
+def _standard_error() -> int:
+    """Find the standard error; when it was closed at the start, its number may be anybody's by now."""
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC) if sys.stderr is None else sys.stderr.fileno()
+
+
+def _choose(format_: LogFormat, descriptor: int) -> Callable[[Event, str], str]:
+    if format_ is LogFormat.JSON or (format_ is LogFormat.AUTO and not os.isatty(descriptor)):
+        return _as_json
+    return _for_terminal if is_coloured(descriptor) else _for_people
+
+
+def _missing(count: int, why: str) -> Event:
+    lines = "1 line is" if count == 1 else f"{count} lines are"
+    message = f"{lines} missing here: {why}"
+    return Event(kind=EventKind.REMARK, at=boottime(), severity=Severity.WARNING, message=message)
 
 
 def _as_json(event: Event, at: str) -> str:
     fields = to_builtins(event)
     del fields["at"]
-    return encode({"time": at, "severity": fields.pop("severity"), "event": fields.pop("kind"), **fields}).decode()
+    line = {"time": at, "severity": fields.pop("severity"), "event": fields.pop("kind"), **fields}
+    try:
+        return encode(line).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, which is no text
+        return encode(_mend(line)).decode()
+
+
+def _mend(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _mend(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mend(each) for each in value]
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _for_people(event: Event, at: str) -> str:
-    mark = {Severity.INFO: " ", Severity.WARNING: "!", Severity.ERROR: "x"}[event.severity]
-    return f"{at[11:23]} {mark} {event.message}"
+    start = f"{at[11:23]} {_MARKS[event.severity]} "
+    return start + event.message.replace("\n", "\n" + " " * len(start))
 
 
 def _for_terminal(event: Event, at: str) -> str:

@@ -24,7 +24,8 @@ def unreached(error: BaseException, where: str) -> ProbeFailure | None:
         if isinstance(link, ssl.SSLCertVerificationError):
             return ProbeFailure(f"the certificate of {where} is valid", link.verify_message)
         if isinstance(link, ssl.SSLError):
-            reason = (link.reason or "an error without a name").replace("_", " ").lower()
+            reason = getattr(link, "reason", None) or "an error without a name"  # absent unless OpenSSL raised it
+            reason = reason.replace("_", " ").lower()
             return ProbeFailure(f"{where} completes the TLS handshake", reason)
         if isinstance(link, socket.gaierror):
             return _unresolved(link, where)

@@ -1,11 +1,15 @@
 """The command line: one file for each command, imported when it is used."""
 
+import signal
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
 from sidecar import __version__
+from sidecar.cli.ending import CANNOT_RUN, die_of
+from sidecar.config import ConfigError
 from sidecar.core.errors import SidecarError
 
 _COMMANDS = {
@@ -13,9 +17,6 @@ _COMMANDS = {
     "config": "Look into the configuration.",
     "run": "Run beside a gateway: probe it, tell its health, drain it when it is sick.",
 }
-
-CANNOT_RUN = 2
-"""The exit status when a command could not do its work: usage, configuration, a port in use."""
 
 
 class _LazyGroup(click.Group):
@@ -44,8 +45,22 @@ def _group() -> None:
 
 def main() -> None:
     """Run the command line; a problem that the operator can mend is told without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no reason not to answer
     try:
-        _group.main(prog_name="sidecar")
+        sys.exit(_group.main(prog_name="sidecar", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        die_of(signal.SIGINT)
     except SidecarError as error:
-        click.echo(f"sidecar: {error}", err=True)
+        click.echo(f"sidecar: {_word(error)}", err=True)
         sys.exit(CANNOT_RUN)
+
+
+def _word(error: SidecarError) -> str:
+    if isinstance(error, ConfigError) and (count := len(error.problems) + error.left_off) > 1:
+        return f"cannot use the configuration: {count} problems\n{error}"
+    return str(error)

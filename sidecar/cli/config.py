@@ -6,6 +6,9 @@ import click
 
 from sidecar.agent import load_plan
 from sidecar.cli.options import config_option
+from sidecar.cli.terminal import align, write
+from sidecar.config.units import write_duration
+from sidecar.core.plan import DrainPlan, Plan, ProbePlan
 
 
 @click.group()
@@ -20,14 +23,35 @@ def check(path: str | None) -> None:
 
     The exit status is 0 when it is valid, else 2.
     """
-    plan = load_plan(path, os.environ)
-    click.echo(f"{plan.source}: valid")
-    for probe in plan.probes:
-        startup = ", startup" if probe.startup else ""
-        click.echo(
-            f"  {probe.name}: {probe.kind}, looks at the {probe.target}, every {probe.interval:g} s, "
-            f"on failure {probe.on_failure}{startup}"
-        )
-    click.echo(f"  health port {plan.server.port}, gateway {plan.gateway.host}:{plan.gateway.port}")
-    for remark in plan.remarks:
-        click.echo(f"  {remark}")
+    write(_summary(load_plan(path, os.environ)))
+
+
+def _summary(plan: Plan) -> str:
+    heading = ("PROBE", "KIND", "LOOKS AT", "EVERY", "WITHIN", "ON FAILURE", "STARTUP")
+    settings = [
+        ("health port", f"{plan.server.host or 'every address'}, port {plan.server.port}"),
+        ("gateway", f"{plan.gateway.host}, port {plan.gateway.port}"),
+        ("drain", _drain(plan.drain)),
+        *(("remark", remark) for remark in plan.remarks),
+    ]
+    probes = [heading, *map(_row, plan.probes)]
+    return "\n".join([f"{plan.source}: valid", "", *align(probes), "", *align(settings)])
+
+
+def _row(probe: ProbePlan) -> tuple[str, ...]:
+    return (
+        probe.name,
+        probe.kind,
+        probe.target,
+        write_duration(probe.interval),
+        write_duration(probe.timeout),
+        probe.on_failure,
+        "must pass" if probe.startup else "-",
+    )
+
+
+def _drain(plan: DrainPlan) -> str:
+    if not plan.enabled:
+        return "never: a sick gateway is reported, and not signalled"
+    shadow = ", all but the signal (shadow)" if plan.shadow else ""
+    return f"after {write_duration(plan.drain_after)} of unbroken local failure{shadow}"

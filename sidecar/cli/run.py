@@ -8,6 +8,7 @@ import anyio
 import click
 
 from sidecar.agent import load_plan
+from sidecar.cli.ending import die_of
 from sidecar.cli.options import config_option
 from sidecar.core.events import Event
 from sidecar.core.plan import Plan
@@ -30,14 +31,8 @@ def command(path: str | None) -> None:
     plan = load()
     with Log(plan.log_format) as log:
         number = anyio.run(_run, plan, load, log.tell)
-    _die_of(number)
+    die_of(number)
 
 
 async def _run(plan: Plan, load: Callable[[], Plan], tell: Callable[[Event], None]) -> signal.Signals:
     return await serve(plan, load, tell, service_id=os.environ.get("RAILWAY_SERVICE_ID"))
-
-
-def _die_of(number: signal.Signals) -> None:
-    """End by the signal that asked for it, so that whoever waits for the process learns the truth."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)

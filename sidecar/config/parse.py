@@ -11,7 +11,7 @@ from sidecar.config.words import printable
 TEXT_AT_MOST = 1 << 20
 """Characters of a configuration that is still read."""
 
-_DEEP_KEY = re.compile(r"""(?m)(?:^|[\[{,])[ \t]*+(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
+_DEEP_KEY = re.compile(r"""(?m)(?:^|[\[{,])[ \t]*(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
 """A key of so many parts means nothing here, and the parser would take seconds for a file full of them."""
 
 _UNQUOTED = r"=\s*(?:[0-9][0-9.]*\s*[A-Za-z]+|\$|(?!true\b|false\b|inf\b|nan\b)[A-Za-z/])"

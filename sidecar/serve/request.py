@@ -62,15 +62,15 @@ def find_end(data: bytes, start: int) -> int | None:
     Raises ``BadRequestError`` when it is too long, or as soon as it cannot become a request any more: whoever speaks
     TLS or another protocol to the port shall hear of it at once, and not after a time-out.
     """
-    end = data.find(_END, start) + len(_END)
-    if end - start > HEAD_AT_MOST or (end < len(_END) and len(data) - start > HEAD_AT_MOST):
+    found = data.find(_END, start)
+    if found < 0:
+        line = _first_line(data[start:])
+        if not line[:1].isupper() or (line.endswith(b"\n") and not line.endswith(_VERSIONS)):
+            raise BadRequestError(400, _NO_REQUEST)
+    end = len(data) if found < 0 else found + len(_END)
+    if end - start > HEAD_AT_MOST:
         raise BadRequestError(431, f"request line and header fields are longer than {HEAD_AT_MOST} bytes together")
-    if end >= len(_END):
-        return end
-    line = _first_line(data[start:])
-    if not line[:1].isupper() or (line.endswith(b"\n") and not line.endswith(_VERSIONS)):
-        raise BadRequestError(400, _NO_REQUEST)
-    return None
+    return None if found < 0 else end
 
 
 def read_request(head: bytes) -> Request:

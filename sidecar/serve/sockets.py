@@ -54,7 +54,7 @@ async def open_sockets(host: str | None, port: int) -> tuple[list[socket.socket]
 async def _resolve(host: str) -> list[_Address]:
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # no address, but a name
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, 0, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:

@@ -96,16 +96,17 @@ def test_unknown_path_has_the_line_of_what_is_around_it() -> None:
     assert nearest_line(lines, ("gone",)) is None
 
 
-KEYS = st.text(min_size=1, max_size=5)
+TEXTS = st.text(max_size=5) | st.text(alphabet="\"\\'#=[]{},", max_size=9)
+KEYS = TEXTS.filter(bool)
 VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.integers(0, 9) | st.text(max_size=5) | st.booleans(),
+    st.integers(0, 9) | TEXTS | st.booleans(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=8,
 )
 
 
 def _quoted(text: str) -> str:
-    return '"' + "".join(f"\\U{ord(c):08x}" if c in '"\\' or not c.isprintable() else c for c in text) + '"'
+    return '"' + "".join(f"\\{c}" if c in '"\\' else c if c.isprintable() else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
 def _write(value: Any) -> str:
@@ -113,7 +114,9 @@ def _write(value: Any) -> str:
         return "{\n" + ",\n".join(f"{_quoted(key)} = {_write(item)}" for key, item in value.items()) + "\n}"
     if isinstance(value, list):
         return "[\n" + ",\n".join(_write(item) for item in value) + "\n]"
-    return str(value).lower() if isinstance(value, (bool, int)) else _quoted(value)
+    if isinstance(value, str):
+        return f'"""\n{_quoted(value)[1:-1]}"""' if len(value) > 3 else _quoted(value)
+    return str(value).lower()
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=4))

@@ -276,7 +276,7 @@ async def test_a_query_that_takes_too_long(postgres_server, probe_of, operator):
     await look_until_cut_off(probe)
     with anyio.fail_after(10):
         while await sessions(operator):
-            await anyio.sleep(0.01)
+            await operator.execute("SELECT pg_sleep(0.01)")
 
 
 async def test_a_query_that_the_server_cancels(postgres_server, probe_of):

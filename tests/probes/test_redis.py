@@ -55,9 +55,23 @@ def phases(verdict: Verdict) -> list[str]:
     return [phase.name for phase in verdict.observation.phases]
 
 
+@pytest.fixture
+def tls_front(redis_server, start_tls):
+    """Put TLS in front of the shared server."""
+    return lambda context: start_tls(redis_server.port, context)
+
+
 def operator(server, **options) -> redis.Redis:
     """Somebody who tells the server what to do."""
     return redis.Redis(port=server.port, decode_responses=True, **options)
+
+
+def answers(client: redis.Redis) -> bool:
+    """Whether the server does what it is told, instead of telling that it is busy."""
+    try:
+        return client.ping()
+    except redis.ResponseError:
+        return False
 
 
 @asynccontextmanager
@@ -110,7 +124,8 @@ async def test_the_parameters_of_redis_py(start_redis, probe_of):
     probe = probe_of(f"{server.url}/2?client_name=watcher&max_connections=5&timeout=1&socket_timeout=1&protocol=3")
     assert (await look(probe)).outcome is Outcome.PASS
     with operator(server) as client:
-        assert [(each["name"], each["db"]) for each in client.client_list()][0] == ("watcher", "2")
+        first = next(iter(client.client_list()))
+        assert (first["name"], first["db"]) == ("watcher", "2")
 
 
 @pytest.mark.parametrize("place", ["redis://health:wr0ng@127.0.0.1:{port}", "unix://health:wr0ng@{socket}"])
@@ -288,7 +303,7 @@ async def test_a_server_that_cannot_save(start_redis, probe_of, tmp_path):
             client.save()
         client.bgsave()
         while client.info("persistence")["rdb_bgsave_in_progress"]:
-            await anyio.sleep(0.01)
+            pass
     verdict = await look(probe)
     assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.WRONG)
     assert "MISCONF" in verdict.reason
@@ -327,9 +342,8 @@ async def test_a_server_blocked_by_a_script(start_redis, probe_of):
     with operator(server) as client, operator(server) as other:
         script = client.connection_pool.get_connection()
         script.send_command("EVAL", "while true do end", 0)
-        with pytest.raises(redis.ResponseError, match="BUSY"):
-            while True:
-                other.ping()
+        while answers(other):
+            pass
         verdict = await look(probe)
         other.script_kill()
         script.disconnect()
@@ -337,9 +351,9 @@ async def test_a_server_blocked_by_a_script(start_redis, probe_of):
     assert "SCRIPT KILL" in verdict.reason
 
 
-async def test_tls_with_a_certificate_that_is_trusted(redis_server, start_tls, certificates, probe_of):
+async def test_tls_with_a_certificate_that_is_trusted(tls_front, certificates, probe_of):
     """The connection is kept in TLS as well."""
-    front = start_tls(redis_server.port, certificates.good())
+    front = tls_front(certificates.good())
     probe = probe_of(f"rediss://health:secret@localhost:{front.port}", ca_file=str(certificates.ca_file))
     assert [(await look(probe)).outcome for _ in range(2)] == [Outcome.PASS, Outcome.PASS]
 
@@ -352,11 +366,9 @@ async def test_tls_with_a_certificate_that_is_trusted(redis_server, start_tls, c
         ("of_another_authority", "unable to get local issuer certificate"),
     ],
 )
-async def test_tls_with_a_certificate_that_is_not_valid(
-    redis_server, start_tls, certificates, probe_of, certificate, words
-):
+async def test_tls_with_a_certificate_that_is_not_valid(certificate, words, certificates, tls_front, probe_of):
     """The reason says what is wrong with it; ``verify = false`` takes it as it is."""
-    front = start_tls(redis_server.port, getattr(certificates, certificate)())
+    front = tls_front(getattr(certificates, certificate)())
     url = f"rediss://localhost:{front.port}"
     verdict = await look(probe_of(url, ca_file=str(certificates.ca_file)))
     assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.WRONG)
@@ -364,10 +376,10 @@ async def test_tls_with_a_certificate_that_is_not_valid(
     assert (await look(probe_of(url, verify=False))).outcome is Outcome.PASS
 
 
-async def test_tls_on_one_side_only(redis_server, start_tls, certificates, probe_of):
+async def test_tls_on_one_side_only(redis_server, tls_front, certificates, probe_of):
     """A plain server waits for the end of a line, until the deadline; one that speaks TLS hangs up."""
     await look_until_cut_off(probe_of(f"rediss://127.0.0.1:{redis_server.port}", verify=False))
-    front = start_tls(redis_server.port, certificates.good())
+    front = tls_front(certificates.good())
     verdict = await look(probe_of(f"redis://127.0.0.1:{front.port}"))
     assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.SILENT)
 

@@ -52,8 +52,9 @@ class Watch:
 
     def __init__(self, port: int, path: str) -> None:
         self.answers: list[Answer] = []
-        self.over = threading.Event()
+        self.over = False
         """Nobody answers any more."""
+        self._news = threading.Condition()
         self._stopped = threading.Event()
         self._port = port
         self._path = path
@@ -64,6 +65,16 @@ class Watch:
         """The HTTP status of every answer, in order."""
         return [answer.status for answer in self.answers]
 
+    def answered(self, status: int) -> bool:
+        """Wait for an answer with this status."""
+        with self._news:
+            return self._news.wait_for(lambda: self.over or status in self.statuses, WITHIN) and not self.over
+
+    def ended(self) -> bool:
+        """Wait until nobody answers any more."""
+        with self._news:
+            return self._news.wait_for(lambda: self.over, WITHIN)
+
     def first(self, status: int) -> Answer:
         """Find the first answer with this status."""
         return next(answer for answer in self.answers if answer.status == status)
@@ -71,10 +82,18 @@ class Watch:
     def _ask(self) -> None:
         while not self._stopped.wait(_BREATH):
             try:
-                self.answers.append(ask(self._port, self._path))
+                answer = ask(self._port, self._path)
             except (OSError, http.client.HTTPException):
+                # Before the first answer nobody listens yet; after it, nobody any more.
+                if not self.answers:
+                    continue
                 break
-        self.over.set()
+            with self._news:
+                self.answers.append(answer)
+                self._news.notify_all()
+        with self._news:
+            self.over = True
+            self._news.notify_all()
 
 
 @contextmanager

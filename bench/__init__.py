@@ -1,0 +1,1 @@
+"""Reproducible measurements of the sidecar: ``python -m bench``. What is measured and how: docs/performance.md."""

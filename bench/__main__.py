@@ -1,0 +1,73 @@
+"""Measure everything, round by round, and print what was found."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from bench import answering, killing, starting, steady
+from bench.figures import FIGURES, Samples
+from bench.processes import CannotMeasureError
+from bench.report import describe_machine, document, table
+
+
+class Effort(NamedTuple):
+    """How much is measured. The figures take turns, so that a busy minute of the machine spoils none of them alone."""
+
+    rounds: int
+    starts: int
+    kills: int
+    load_seconds: float
+    steady_seconds: float
+
+
+FULL = Effort(rounds=3, starts=4, kills=8, load_seconds=3.0, steady_seconds=30.0)
+QUICK = Effort(rounds=1, starts=2, kills=2, load_seconds=0.5, steady_seconds=3.0)
+
+
+def main() -> None:
+    """Run the command line. The exit status tells whether it could be measured, not how good the figures are."""
+    options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    options.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it works")
+    options.add_argument("--json", action="store_true", help="write JSON, with every sample")
+    chosen = options.parse_args()
+    machine = describe_machine()
+    try:
+        samples = measure(QUICK if chosen.quick else FULL)
+    except (CannotMeasureError, OSError) as error:
+        sys.exit(f"cannot measure: {error}")
+    if chosen.json:
+        print(msgspec.json.format(msgspec.json.encode(document(samples, machine))).decode())
+    else:
+        print(table(samples, machine))
+
+
+def measure(effort: Effort) -> Samples:
+    """Take all samples."""
+    samples: Samples = {figure.name: [] for figure in FIGURES}
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        directory = Path(name)
+        starting.measure(directory, 1)  # compiles what is not compiled yet, and reads it from the disk
+        for number in range(1, effort.rounds + 1):
+            _tell(f"round {number} of {effort.rounds}")
+            for taken in (
+                starting.measure(directory, effort.starts),
+                killing.measure(directory, effort.kills),
+                answering.measure(directory, effort.load_seconds),
+                steady.measure(directory, effort.steady_seconds),
+            ):
+                for figure, values in taken.items():
+                    samples[figure] += values
+    return samples
+
+
+def _tell(progress: str) -> None:
+    if sys.stderr.isatty():
+        print(progress, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

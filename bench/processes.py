@@ -1,0 +1,105 @@
+"""The processes that take part: the sidecar as its users start it, the gateway, the load."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.client import ask
+
+_SIDECAR = Path(sys.executable).with_name("sidecar")
+_GATEWAY = Path(__file__).with_name("gateway.py")
+_WITHIN = 30.0
+"""Seconds for anything that is waited for."""
+
+Process = subprocess.Popen[bytes]
+
+
+class CannotMeasureError(Exception):
+    """What was to be measured did not come about."""
+
+
+class Sidecar:
+    """A sidecar that runs, and the port on which it answers."""
+
+    def __init__(self, process: Process, port: int, log: Path) -> None:
+        self.pid = process.pid
+        self.port = port
+        self._process = process
+        self._log = log
+
+    def wait(self, condition: Callable[[], bool], what: str, pause: float = 0.01) -> None:
+        """Ask for a condition again and again until it holds; a port that does not answer yet does not meet it."""
+        deadline = time.monotonic() + _WITHIN
+        while not self._holds(condition):
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                said = self._log.read_text(errors="replace")[-2000:]
+                raise CannotMeasureError(f"the sidecar was never {what}; it said:\n{said}")
+            time.sleep(pause)
+
+    def wait_ready(self) -> None:
+        """Wait until readiness is 200."""
+        self.wait(lambda: ask(self.port, "/health/ready").status == 200, "ready")
+
+    def _holds(self, condition: Callable[[], bool]) -> bool:
+        try:
+            return condition()
+        except OSError:
+            return False
+
+
+@contextmanager
+def running_sidecar(directory: Path, gateway_port: int, config: str = "") -> Iterator[Sidecar]:
+    """Start a sidecar, and kill it in the end. Without a configuration it has its embedded default."""
+    if not _SIDECAR.exists():
+        raise CannotMeasureError(f"there is no {_SIDECAR}: install the project into this Python")
+    port = free_port()
+    log = directory / f"sidecar-{port}.log"
+    command = [str(_SIDECAR), "run"]
+    if config:
+        path = directory / f"sidecar-{port}.toml"
+        path.write_text(config)
+        command += ["--config", str(path)]
+    environment = {"GATEWAY_PORT": str(gateway_port), "SIDECAR_PORT": str(port)}
+    with log.open("wb") as output, running(command, directory, environment, stdout=output, stderr=output) as process:
+        yield Sidecar(process, port, log)
+
+
+@contextmanager
+def running_gateway(directory: Path, port: int) -> Iterator[Process]:
+    """Start a gateway, and kill it in the end; it listens by then, or soon."""
+    with running([sys.executable, "-S", str(_GATEWAY), str(port)], directory) as process:
+        yield process
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    directory: Path,
+    environment: dict[str, str] | None = None,
+    **streams: Any,
+) -> Iterator[Process]:
+    """Start a process with nothing of this environment but the search path, and kill it in the end."""
+    process = subprocess.Popen(
+        command,
+        cwd=directory,  # no configuration lies there
+        env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", **(environment or {})},
+        **{"stdin": subprocess.DEVNULL, **streams},
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def free_port() -> int:
+    """Find a port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,55 @@
+"""What was measured, for people and for machines."""
+
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.figures import FIGURES, Samples, number
+
+_PACKAGES = ("mcp-gateway-sidecar", "anyio", "httptools", "msgspec", "psutil")
+_COLUMNS = ("figure", "target", "median", "min-max", "samples", "met")
+
+
+def table(samples: Samples, machine: str) -> str:
+    """Write a table in Markdown, which is readable as it stands."""
+    rows = [_COLUMNS]
+    for figure in FIGURES:
+        taken = samples[figure.name]
+        middle = f"{number(median(taken))} {figure.unit}".strip()
+        spread = f"{number(min(taken))}-{number(max(taken))}"
+        rows.append((figure.words, figure.target, middle, spread, str(len(taken)), figure.met(taken)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join([machine, "", *lines])
+
+
+def document(samples: Samples, machine: str) -> dict[str, Any]:
+    """Give the same as an object, with every sample."""
+    return {
+        "machine": machine,
+        "figures": {
+            figure.name: {
+                "words": figure.words.strip(),
+                "unit": figure.unit,
+                "target": figure.target or None,
+                "median": median(samples[figure.name]),
+                "samples": samples[figure.name],
+            }
+            for figure in FIGURES
+        },
+    }
+
+
+def describe_machine() -> str:
+    """Name what the figures depend on; also how busy others keep the machine at this moment."""
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return (
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), load {os.getloadavg()[0]:.1f}; "
+        f"Python {platform.python_version()}, Linux {platform.release()}; {packages}"
+    )

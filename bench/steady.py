@@ -1,0 +1,102 @@
+"""What sidecars use in their steady state: memory, processor, wake-ups."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.client import ask
+from bench.figures import Samples
+from bench.processes import CannotMeasureError, Sidecar, free_port, running_gateway, running_sidecar
+from bench.usage import memory, processor_seconds, wake_ups
+
+_CHECKS = 6
+_WARM_UP = 5.0
+_OUTCOMES = re.compile(rb'sidecar_probe_outcomes_total\{probe="[^"]*",outcome="([a-z]+)"\} (\d+)')
+
+_PROBE = """
+[probes.http-{number}]
+kind = "http"
+url = "http://127.0.0.1:{port}/"
+interval = "1s"
+initial_delay = "{delay}ms"
+"""
+
+_IDLE = """
+[defaults]
+interval = "1h"
+"""
+
+
+class _Reading(NamedTuple):
+    at: float
+    processor: float
+    wake_ups: int
+
+
+def measure(directory: Path, seconds: float) -> Samples:
+    """Let four sidecars run side by side, so that all have the same neighbours, and see what each uses meanwhile."""
+    gateway, server = free_port(), free_port()
+    with ExitStack() as stack:
+        for port in (gateway, server):
+            stack.enter_context(running_gateway(directory, port))
+        configs = {
+            "default": "",
+            "idle": _IDLE,
+            "one_tick": "".join(_six_checks(server, apart=0)),
+            "spread": "".join(_six_checks(server, apart=1000 // _CHECKS)),
+        }
+        sidecars = {
+            name: stack.enter_context(running_sidecar(directory, gateway, config)) for name, config in configs.items()
+        }
+        for sidecar in sidecars.values():
+            sidecar.wait_ready()
+        time.sleep(min(_WARM_UP, seconds))
+        counted = {name: _passes(sidecar) for name, sidecar in sidecars.items()}
+        before = {name: _read(sidecar) for name, sidecar in sidecars.items()}
+        time.sleep(seconds)
+        after = {name: _read(sidecar) for name, sidecar in sidecars.items()}
+        held = memory(sidecars["default"].pid)
+        for name in ("one_tick", "spread"):
+            _hold_to_rate(name, _passes(sidecars[name]) - counted[name], seconds)
+    return {
+        "memory_resident": [held.resident / 1e6],
+        "memory_proportional": [held.proportional / 1e6],
+        "memory_private": [held.private / 1e6],
+        **{f"cpu_{name}": [_percent(before[name], after[name])] for name in sidecars},
+        **{f"wake_ups_{name}": [_rate(before[name], after[name])] for name in ("default", "idle")},
+    }
+
+
+def _six_checks(port: int, apart: int) -> Iterator[str]:
+    """Write a configuration with six checks a second, ``apart`` milliseconds one from the other."""
+    yield "derive = false\n"
+    for number in range(_CHECKS):
+        yield _PROBE.format(number=number, port=port, delay=number * apart)
+
+
+def _passes(sidecar: Sidecar) -> int:
+    """Count the checks that have passed; it costs the sidecar a millisecond, so it is done outside of what is measured."""
+    numbers = _OUTCOMES.findall(ask(sidecar.port, "/metrics").body)
+    if any(int(number) for outcome, number in numbers if outcome in (b"fail", b"warn")):
+        raise CannotMeasureError("checks have failed that were to be measured passing")
+    return sum(int(number) for outcome, number in numbers if outcome == b"pass")
+
+
+def _hold_to_rate(name: str, passed: int, seconds: float) -> None:
+    if abs(passed - _CHECKS * seconds) > 2 * _CHECKS:
+        raise CannotMeasureError(f"{name}: expected {_CHECKS * seconds:.0f} checks in {seconds:g} s, found {passed}")
+
+
+def _read(sidecar: Sidecar) -> _Reading:
+    return _Reading(time.monotonic(), processor_seconds(sidecar.pid), wake_ups(sidecar.pid))
+
+
+def _percent(before: _Reading, after: _Reading) -> float:
+    return 100 * (after.processor - before.processor) / (after.at - before.at)
+
+
+def _rate(before: _Reading, after: _Reading) -> float:
+    return (after.wake_ups - before.wake_ups) / (after.at - before.at)

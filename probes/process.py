@@ -77,12 +77,7 @@ class ProcessProbe(Probe[Spec]):
         if suspect:
             _prove_alive(suspect)
         if current is None:
-            raise ProbeFailure(
-                "the gateway's process is found",
-                _whereabouts(self.setting.gateway),
-                otherwise=Outcome.UNKNOWN,
-                evidence=Evidence.OBSERVER,
-            )
+            raise _not_found(self.setting.gateway)
         try:
             usage = self._measure(current)
         except psutil.NoSuchProcess:
@@ -153,17 +148,25 @@ def _gone(suspect: GatewayProcess, how: str) -> ProbeFailure:
     return ProbeFailure("the gateway's process is alive", f"pid {suspect.pid} {how}", evidence=Evidence.GONE)
 
 
-def _whereabouts(gateway: GatewayPlan) -> str:
-    """Say what there is instead of a proven process, and what to do."""
+def _not_found(gateway: GatewayPlan) -> ProbeFailure:
+    """Say what there is instead of a proven process, and what to do.
+
+    While somebody listens whom we cannot prove to be the gateway, its other checks tell how it is: this one only warns
+    that there will be no drain. While nobody listens, nothing is known.
+    """
+    rule = f"the gateway's process is found{_where_sought(gateway)}"
+    users = {each.uid for each in sockdiag.listeners(gateway.port)}
+    if users:
+        held = f"port {gateway.port} held by user {', '.join(map(str, sorted(users)))}, but nobody proven"
+        return ProbeFailure(rule, f"{held}: is the sidecar's user ({os.geteuid()}) the same?", otherwise=Outcome.WARN)
+    observed = f"nobody listening on port {gateway.port}: has the gateway started, and is this its port?"
+    return ProbeFailure(rule, observed, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
+
+
+def _where_sought(gateway: GatewayPlan) -> str:
     if gateway.pid_file is not None:
-        return f"no process of ours by the pid file {gateway.pid_file}"
-    if gateway.process_name is not None:
-        return f"no process of ours that its process manager calls {gateway.process_name!r}"
-    strangers = {each.uid for each in sockdiag.listeners(gateway.port)} - {os.geteuid()}
-    if strangers:
-        users = ", ".join(map(str, sorted(strangers)))
-        return f"port {gateway.port} held by user {users}, into whom we cannot see: run the sidecar as that user"
-    return f"nobody proven to listen on port {gateway.port}: has the gateway started, and is this its port?"
+        return f" by the pid file {gateway.pid_file}"
+    return f" by the name {gateway.process_name!r}" if gateway.process_name is not None else ""
 
 
 def _readable(name: str, figure: float) -> str:

@@ -21,17 +21,17 @@ class Spec(Struct, frozen=True, kw_only=True):
 
     url: Secret
     """``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix:///path``, with redis-py's parameters."""
-    ca_file: str | None = None
+    tls_ca_file: str | None = None
     """PEM file of the authorities to trust instead of the system's; only with ``rediss://``."""
-    verify: bool = True
+    tls_verify: bool = True
     """Whether the server's certificate must be valid; only with ``rediss://``."""
 
     def __post_init__(self) -> None:
         is_plain = not self.url.startswith("rediss://")
-        if is_plain and self.ca_file is not None:
-            raise ValueError("ca_file is for TLS: expected a url that begins with rediss://")
-        if is_plain and not self.verify:
-            raise ValueError("verify = false is for TLS: expected a url that begins with rediss://")
+        if is_plain and self.tls_ca_file is not None:
+            raise ValueError("tls_ca_file is for TLS: expected a url that begins with rediss://")
+        if is_plain and not self.tls_verify:
+            raise ValueError("tls_verify = false is for TLS: expected a url that begins with rediss://")
         _build_connection(self)
 
 
@@ -134,9 +134,9 @@ def _build_connection(spec: Spec) -> Connection | UnixDomainSocketConnection:
     arguments = {**_parse(spec.url), **_FIXED}
     for name in _OF_POOLS:
         arguments.pop(name, None)
-    if spec.ca_file is not None:
-        arguments["ssl_ca_certs"] = spec.ca_file
-    if not spec.verify:
+    if spec.tls_ca_file is not None:
+        arguments["ssl_ca_certs"] = spec.tls_ca_file
+    if not spec.tls_verify:
         arguments |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
     kind = arguments.pop("connection_class", Connection)
     try:

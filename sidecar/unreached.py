@@ -28,10 +28,31 @@ def unreached(error: BaseException, where: str) -> ProbeFailure | None:
             reason = reason.replace("_", " ").lower()
             return ProbeFailure(f"{where} completes the TLS handshake", reason)
         if isinstance(link, socket.gaierror):
-            return _unresolved(link, where)
+            return unresolved(link, f"the name in {where} has an address")
         if isinstance(link, OSError) and (number := _number(link)):
-            return _unconnected(number, where)
+            return unconnected(number, f"a connection to {where} is accepted")
     return None
+
+
+def unresolved(error: socket.gaierror, rule: str) -> ProbeFailure:
+    """Explain why a name has no address: nobody knows it, or the resolver could not be asked."""
+    reason = (error.strerror or "no answer").lower()
+    if error.errno in _UNKNOWN_NAME:
+        return ProbeFailure(rule, reason, evidence=Evidence.MISCONFIGURED)
+    return ProbeFailure(rule, reason, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
+
+
+def unconnected(number: int, rule: str) -> ProbeFailure:
+    """Explain an error of the network by its number: libraries word a failed connect in their own ways."""
+    reason = os.strerror(number).lower()
+    if number in (errno.ECONNREFUSED, errno.ENOENT):  # a Unix socket that is not there: its server is not
+        return ProbeFailure(rule, reason, evidence=Evidence.REFUSED)
+    if number in _CUT:
+        return ProbeFailure(rule, reason, evidence=Evidence.SILENT)
+    if number == errno.EACCES:
+        return ProbeFailure(rule, reason, evidence=Evidence.MISCONFIGURED)
+    # No route, no descriptors, no ports, no buffers, a local firewall: nothing is proven of the other side.
+    return ProbeFailure(rule, reason, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -51,22 +72,3 @@ def _number(error: OSError) -> int | None:
     numbers = [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))]
     # Refused by one family says more than "there is no such family here" does of the other.
     return errno.ECONNREFUSED if errno.ECONNREFUSED in numbers else next(iter(numbers), None)
-
-
-def _unresolved(error: socket.gaierror, where: str) -> ProbeFailure:
-    rule, reason = f"the name in {where} has an address", (error.strerror or "no answer").lower()
-    if error.errno in _UNKNOWN_NAME:
-        return ProbeFailure(rule, reason, evidence=Evidence.MISCONFIGURED)
-    return ProbeFailure(rule, reason, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
-
-
-def _unconnected(number: int, where: str) -> ProbeFailure:
-    rule, reason = f"a connection to {where} is accepted", os.strerror(number).lower()
-    if number in (errno.ECONNREFUSED, errno.ENOENT):  # a Unix socket that is not there: its server is not
-        return ProbeFailure(rule, reason, evidence=Evidence.REFUSED)
-    if number in _CUT:
-        return ProbeFailure(rule, reason, evidence=Evidence.SILENT)
-    if number == errno.EACCES:
-        return ProbeFailure(rule, reason, evidence=Evidence.MISCONFIGURED)
-    # No route, no descriptors, no ports, no buffers, a local firewall: nothing is proven of the other side.
-    return ProbeFailure(rule, reason, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)

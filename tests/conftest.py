@@ -4,6 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import settings
+
+settings.register_profile("sidecar", database=None)  # the checkout need not be writable
+settings.load_profile("sidecar")
 
 pytest_plugins = [
     "servers.hang",

@@ -32,7 +32,7 @@ class Connection:
         self._used = False
         """The stream has carried an exchange already."""
 
-    async def send(  # noqa: PLR0913 - a request has as many parts
+    async def send(
         self,
         method: str,
         target: str | None = None,
@@ -143,7 +143,7 @@ async def connect(address: Address, run: Run, *, tls: Tls | None = None) -> Asyn
         connection.close()
 
 
-async def exchange(  # noqa: PLR0913 - as above, and where to
+async def exchange(
     method: str,
     address: Address,
     run: Run,

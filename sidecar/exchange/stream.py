@@ -2,12 +2,12 @@
 
 import asyncio
 import errno
-import os
 import socket
 from typing import TypeAlias
 
 from sidecar.contract import Evidence, Outcome, ProbeFailure, Run
 from sidecar.exchange.address import Address, literal_family
+from sidecar.unreached import unconnected, unresolved
 
 PIECE = 64 * 1024
 """Bytes taken from the socket at once."""
@@ -19,9 +19,6 @@ _PATIENCE = 0.5
 """Seconds for one address while others are left: a family without a route must not eat the whole deadline. RFC 8305
 starts the next attempt beside the first after 250 ms; one after the other needs no task."""
 _PLACES_AT_MOST = 8
-
-_SILENT = {errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT}
-_UNKNOWN_NAME = {socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY}
 
 
 class Stream:
@@ -90,14 +87,9 @@ async def dial(address: Address, run: Run) -> Stream:
 
 def failure(error: OSError, rule: str) -> ProbeFailure:
     """Say what an error of the network proves: something about the other side, or only about this one."""
-    # By number: asyncio words a failed connect in its own way.
-    reason = os.strerror(error.errno).lower() if error.errno else str(error)
-    if error.errno == errno.ECONNREFUSED:
-        return ProbeFailure(rule, reason, evidence=Evidence.REFUSED)
-    if error.errno in _SILENT:
-        return ProbeFailure(rule, reason, evidence=Evidence.SILENT)
-    # No route, no descriptors, no ports, no buffers, a local firewall: nothing is proven of the other side.
-    return ProbeFailure(rule, reason, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
+    if error.errno:
+        return unconnected(error.errno, rule)
+    return ProbeFailure(rule, str(error), otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
 
 
 async def _connected(family: int, place: tuple[object, ...]) -> socket.socket:
@@ -122,13 +114,6 @@ async def _places(address: Address, run: Run) -> list[_Place]:
         # As bytes: a str would pass through the IDNA codec and load its tables.
         found = await loop.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
-        raise _unresolved(host, error) from None
+        raise unresolved(error, f"the name {host} has an address") from None
     run.phase("dns")
     return [(family, place) for family, _, _, _, place in found[:_PLACES_AT_MOST]]
-
-
-def _unresolved(host: str, error: socket.gaierror) -> ProbeFailure:
-    rule, reason = f"the name {host} has an address", (error.strerror or str(error)).lower()
-    if error.errno in _UNKNOWN_NAME:
-        return ProbeFailure(rule, reason, evidence=Evidence.MISCONFIGURED)
-    return ProbeFailure(rule, reason, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)

@@ -162,12 +162,14 @@ async def test_a_process_that_is_not_found(keys, words):
 
 
 async def test_a_process_that_is_lost_from_sight(gateway):
-    """While it lives nothing is known; once it has ended, it is known to be gone."""
+    """While somebody listens who is not proven, that is a warning; once the known one has ended, it is gone."""
     known = [gateway.identity]
     probe = probe_of(lambda: known[0], GatewayPlan(port=gateway.port))
     await look(probe)
     known[0] = None
-    assert (await look(probe)).outcome is Outcome.UNKNOWN
+    verdict = await look(probe)
+    assert verdict.outcome is Outcome.WARN
+    assert f"held by user {os.geteuid()}, but nobody proven" in verdict.reason
     gateway.kill(collect=True)
     verdict = await look(probe)
     assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.GONE)

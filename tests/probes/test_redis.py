@@ -354,7 +354,7 @@ async def test_a_server_blocked_by_a_script(start_redis, probe_of):
 async def test_tls_with_a_certificate_that_is_trusted(tls_front, certificates, probe_of):
     """The connection is kept in TLS as well."""
     front = tls_front(certificates.good())
-    probe = probe_of(f"rediss://health:secret@localhost:{front.port}", ca_file=str(certificates.ca_file))
+    probe = probe_of(f"rediss://health:secret@localhost:{front.port}", tls_ca_file=str(certificates.ca_file))
     assert [(await look(probe)).outcome for _ in range(2)] == [Outcome.PASS, Outcome.PASS]
 
 
@@ -367,18 +367,18 @@ async def test_tls_with_a_certificate_that_is_trusted(tls_front, certificates, p
     ],
 )
 async def test_tls_with_a_certificate_that_is_not_valid(certificate, words, certificates, tls_front, probe_of):
-    """The reason says what is wrong with it; ``verify = false`` takes it as it is."""
+    """The reason says what is wrong with it; ``tls_verify = false`` takes it as it is."""
     front = tls_front(getattr(certificates, certificate)())
     url = f"rediss://localhost:{front.port}"
-    verdict = await look(probe_of(url, ca_file=str(certificates.ca_file)))
+    verdict = await look(probe_of(url, tls_ca_file=str(certificates.ca_file)))
     assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.WRONG)
     assert words in verdict.reason
-    assert (await look(probe_of(url, verify=False))).outcome is Outcome.PASS
+    assert (await look(probe_of(url, tls_verify=False))).outcome is Outcome.PASS
 
 
 async def test_tls_on_one_side_only(redis_server, tls_front, certificates, probe_of):
     """A plain server waits for the end of a line, until the deadline; one that speaks TLS hangs up."""
-    await look_until_cut_off(probe_of(f"rediss://127.0.0.1:{redis_server.port}", verify=False))
+    await look_until_cut_off(probe_of(f"rediss://127.0.0.1:{redis_server.port}", tls_verify=False))
     front = tls_front(certificates.good())
     verdict = await look(probe_of(f"redis://127.0.0.1:{front.port}"))
     assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.SILENT)
@@ -388,7 +388,7 @@ async def test_a_frozen_server_behind_tls(start_redis, start_tls, certificates, 
     """No farewell is waited for: nothing is left open."""
     server = start_redis()
     front = start_tls(server.port, certificates.good())
-    probe = probe_of(f"rediss://localhost:{front.port}", ca_file=str(certificates.ca_file))
+    probe = probe_of(f"rediss://localhost:{front.port}", tls_ca_file=str(certificates.ca_file))
     await look(probe)
     server.freeze()
     await look_until_cut_off(probe)
@@ -398,7 +398,7 @@ async def test_a_frozen_server_behind_tls(start_redis, start_tls, certificates, 
 
 async def test_certificates_that_cannot_be_read(redis_server, probe_of, tmp_path):
     """It is the sidecar that is at fault, so nothing is said about the server."""
-    verdict = await look(probe_of(f"rediss://127.0.0.1:{redis_server.port}", ca_file=str(tmp_path / "none.pem")))
+    verdict = await look(probe_of(f"rediss://127.0.0.1:{redis_server.port}", tls_ca_file=str(tmp_path / "none.pem")))
     assert (verdict.outcome, verdict.evidence) == (Outcome.UNKNOWN, Evidence.OBSERVER)
     assert "none.pem" in verdict.reason
 
@@ -414,8 +414,8 @@ async def test_certificates_that_cannot_be_read(redis_server, probe_of, tmp_path
         ({"url": "redis://:hidden@h?db=zero"}, "cannot be read"),
         ({"url": "redis://:hidden@h?colour=red"}, "parameter colour"),
         ({"url": "rediss://:hidden@h?ssl_cert_reqs=maybe"}, "refuses"),
-        ({"url": "redis://:hidden@h", "ca_file": "ca.pem"}, "ca_file"),
-        ({"url": "redis://:hidden@h", "verify": False}, "verify"),
+        ({"url": "redis://:hidden@h", "tls_ca_file": "ca.pem"}, "tls_ca_file"),
+        ({"url": "redis://:hidden@h", "tls_verify": False}, "tls_verify"),
     ],
 )
 async def test_settings_that_cannot_be_used(keys, words):

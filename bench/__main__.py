@@ -21,11 +21,12 @@ class Effort(NamedTuple):
     starts: int
     kills: int
     load_seconds: float
+    questions: int
     steady_seconds: float
 
 
-FULL = Effort(rounds=3, starts=4, kills=8, load_seconds=3.0, steady_seconds=30.0)
-QUICK = Effort(rounds=1, starts=2, kills=2, load_seconds=0.5, steady_seconds=3.0)
+FULL = Effort(rounds=3, starts=4, kills=8, load_seconds=3.0, questions=2000, steady_seconds=30.0)
+QUICK = Effort(rounds=1, starts=2, kills=2, load_seconds=0.5, questions=200, steady_seconds=3.0)
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def measure(effort: Effort) -> Samples:
             for taken in (
                 starting.measure(directory, effort.starts),
                 killing.measure(directory, effort.kills),
-                answering.measure(directory, effort.load_seconds),
+                answering.measure(directory, effort.load_seconds, effort.questions),
                 steady.measure(directory, effort.steady_seconds),
             ):
                 for figure, values in taken.items():

@@ -2,21 +2,28 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from bench.client import Answer, Client, ask
 from bench.figures import Samples
-from bench.processes import CannotMeasureError, free_port, running, running_gateway, running_sidecar
+from bench.processes import CannotMeasureError, Sidecar, free_port, running, running_gateway, running_sidecar
 from bench.usage import processor_seconds
 
 _LOAD = Path(__file__).with_name("load.py")
+_PATH = "/health/ready"
 _CONNECTIONS = 32
 _AT_MOST = 100_000
 
 
-def measure(directory: Path, seconds: float) -> Samples:
-    """Ask for readiness over 32 connections that are kept alive, while the probes of the embedded default go on."""
+def measure(directory: Path, seconds: float, questions: int) -> Samples:
+    """Ask for readiness in three manners, while the probes of the embedded default go on.
+
+    32 connections that are kept alive ask without pause for so many seconds: the sidecar then takes many questions in
+    one turn of its loop. One connection, and one after the other, ask so many questions: a turn and a wake-up for each.
+    """
     port = free_port()
     with running_gateway(directory, port), running_sidecar(directory, port) as sidecar:
         sidecar.wait_ready()
@@ -24,16 +31,29 @@ def measure(directory: Path, seconds: float) -> Samples:
         before = processor_seconds(sidecar.pid)
         done = _load(directory, sidecar.port, seconds)
         used = processor_seconds(sidecar.pid) - before
+        with Client(sidecar.port) as client:
+            one_by_one = _answers_per_cpu_second(sidecar, lambda: client.ask(_PATH), questions)
+        fresh = _answers_per_cpu_second(sidecar, lambda: ask(sidecar.port, _PATH), questions)
     return {
         "answers_per_cpu_second": [done["answers"] / used],
+        "answers_one_by_one": [one_by_one],
+        "answers_fresh": [fresh],
         "answers_per_second": [done["answers"] / done["seconds"]],
         "latency_p50": [1000 * done["p50"]],
         "latency_p99": [1000 * done["p99"]],
     }
 
 
+def _answers_per_cpu_second(sidecar: Sidecar, question: Callable[[], Answer], number: int) -> float:
+    before = processor_seconds(sidecar.pid)
+    for _ in range(number):
+        if question().status != 200:
+            raise CannotMeasureError("readiness was not 200 all the time")
+    return number / (processor_seconds(sidecar.pid) - before)
+
+
 def _load(directory: Path, port: int, seconds: float) -> dict[str, float]:
-    command = [sys.executable, "-S", str(_LOAD), str(port), "/health/ready"]
+    command = [sys.executable, "-S", str(_LOAD), str(port), _PATH]
     command += [str(_CONNECTIONS), str(seconds), str(_AT_MOST)]
     with running(command, directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as load:
         # "ready" is waited for with the answer: connecting costs the sidecar as much as some of the many answers.

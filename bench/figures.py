@@ -19,8 +19,12 @@ class Figure(Struct, frozen=True):
     def target(self) -> str:
         """The bound, for people."""
         if self.at_most is not None:
-            return f"≤ {number(self.at_most)} {self.unit}"
-        return f"≥ {number(self.at_least)} {self.unit}" if self.at_least is not None else ""
+            return f"≤ {self.write(self.at_most)}"
+        return f"≥ {self.write(self.at_least)}" if self.at_least is not None else ""
+
+    def write(self, value: float) -> str:
+        """Write a value with its unit."""
+        return f"{number(value)} {self.unit}".rstrip()
 
     def met(self, samples: Sequence[float]) -> str:
         """Tell whether the samples keep the bound."""
@@ -49,9 +53,11 @@ FIGURES = (
     Figure("wake_ups_default", "wake-ups, embedded default", "/s"),
     Figure("wake_ups_idle", "  no check due", "/s"),
     Figure("answers_per_cpu_second", "/health/ready, answers per processor second", "", at_least=10_000),
-    Figure("answers_per_second", "  answers a second", ""),
-    Figure("latency_p50", "  latency, 32 connections: median", "ms"),
-    Figure("latency_p99", "  99th percentile", "ms"),
+    Figure("answers_one_by_one", "  one connection, one question at a time", ""),
+    Figure("answers_fresh", "  a fresh connection for each question", ""),
+    Figure("answers_per_second", "/health/ready over 32 connections, answers a second", ""),
+    Figure("latency_p50", "  latency, median", "ms"),
+    Figure("latency_p99", "  latency, 99th percentile", "ms"),
 )
 
 Samples = dict[str, list[float]]

@@ -65,4 +65,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    _Server(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()
+    server = _Server(("127.0.0.1", int(sys.argv[1])), _Handler)
+    print("listening", flush=True)
+    server.serve_forever()

@@ -22,7 +22,7 @@ def measure(directory: Path, kills: int) -> Samples:
     with running_sidecar(directory, port) as sidecar:
         for _ in range(kills):
             with running_gateway(directory, port) as gateway:
-                sidecar.wait(lambda: _knows(sidecar, gateway.pid), f"ready with process {gateway.pid}")  # noqa: B023
+                sidecar.wait(lambda: _knows(sidecar, gateway.pid), f"ready with process {gateway.pid}")
                 taken.append(1000 * _kill(sidecar, gateway.pid))
     return {"kill": taken}
 

@@ -72,8 +72,11 @@ def running_sidecar(directory: Path, gateway_port: int, config: str = "") -> Ite
 
 @contextmanager
 def running_gateway(directory: Path, port: int) -> Iterator[Process]:
-    """Start a gateway, and kill it in the end; it listens by then, or soon."""
-    with running([sys.executable, "-S", str(_GATEWAY), str(port)], directory) as process:
+    """Start a gateway that listens, and kill it in the end."""
+    command = [sys.executable, "-S", str(_GATEWAY), str(port)]
+    with running(command, directory, stdout=subprocess.PIPE) as process:
+        if process.stdout is None or process.stdout.readline() != b"listening\n":
+            raise CannotMeasureError("the gateway did not start; what it said stands above")
         yield process
 
 

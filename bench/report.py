@@ -19,11 +19,14 @@ def table(samples: Samples, machine: str) -> str:
     rows = [_COLUMNS]
     for figure in FIGURES:
         taken = samples[figure.name]
-        middle = f"{number(median(taken))} {figure.unit}".strip()
         spread = f"{number(min(taken))}-{number(max(taken))}"
-        rows.append((figure.words, figure.target, middle, spread, str(len(taken)), figure.met(taken)))
+        rows.append(
+            (figure.words, figure.target, figure.write(median(taken)), spread, str(len(taken)), figure.met(taken))
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join([machine, "", *lines])
 

@@ -36,9 +36,7 @@ def processor_seconds(pid: int) -> float:
 
 def wake_ups(pid: int) -> int:
     """Count how often the threads of a process have gone to sleep by themselves, each of which ends in a wake-up."""
-    return sum(
-        int(_fields(task / "status")["voluntary_ctxt_switches"]) for task in Path(f"/proc/{pid}/task").iterdir()
-    )
+    return sum(int(_fields(task / "status")["voluntary_ctxt_switches"]) for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 def _fields(path: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from sidecar.actors.drain import drain
 from sidecar.clock import boottime
 from sidecar.config import load
 from sidecar.configfile import read_config
-from sidecar.contract import Probe, Setting
+from sidecar.contract import Evidence, Outcome, Probe, Run, Setting
 from sidecar.core.drain import DrainStep
 from sidecar.core.events import (
     Action,
@@ -55,6 +55,7 @@ class Agent:
         self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act)
         self._plan = plan
         self._drain_scope = anyio.CancelScope()
+        self._watching = False
         self._tasks: TaskGroup
         self._engine = Engine(
             make_probe=self._make_probe,
@@ -71,26 +72,29 @@ class Agent:
         """Probe, watch and drain until the block is left."""
         async with anyio.create_task_group() as self._tasks:
             # The watch comes first: a probe of the gateway's process needs to know whom to look at.
-            if self._watches_gateway():
-                self._tasks.start_soon(self.gateway.watch, self._appeared, self._exited, name="gateway watch")
+            self._watch_gateway()
             async with self._engine:
                 self._engine.replan(self._plan)
                 yield
             self._tasks.cancel_scope.cancel()
 
     async def gateway_gone(self) -> None:
-        """Return when the gateway is gone; at once where none is probed."""
-        if self._watches_gateway():
+        """Return when the gateway is gone; at once where none is watched."""
+        if self._watching:
             await self.gateway.wait_gone()
 
     def replan(self, plan: Plan) -> None:
         """Put a new plan in force. The ports and the gateway's place stay what they were at the start."""
         self._plan = replace(plan, server=self._plan.server, gateway=self._plan.gateway)
         self.tracker.record(Replanned(self._plan))
+        self._watch_gateway()
         self._engine.replan(self._plan)
 
-    def _watches_gateway(self) -> bool:
-        return any(probe.target is Target.GATEWAY for probe in self._plan.probes)
+    def _watch_gateway(self) -> None:
+        """Begin to watch the gateway's process as soon as a probe looks at the gateway."""
+        if not self._watching and any(probe.target is Target.GATEWAY for probe in self._plan.probes):
+            self._watching = True
+            self._tasks.start_soon(self.gateway.watch, self._appeared, self._exited, name="gateway watch")
 
     def _make_probe(self, probe: ProbePlan) -> Probe[Any]:
         return make_probe(probe, self._plan.gateway, lambda: self.gateway.process)
@@ -112,6 +116,8 @@ class Agent:
             case ProbeNow(target):
                 self._engine.probe_now(target)
             case BeginDrain():
+                # Of the drain before: where the gateway's exit has ended it, its actor may still be waiting.
+                self._drain_scope.cancel()
                 self._drain_scope = anyio.CancelScope()
                 self._tasks.start_soon(self._drain, action, self._drain_scope, name="drain")
             case CancelDrain():
@@ -133,7 +139,21 @@ def make_probe(plan: ProbePlan, gateway: GatewayPlan, process: Callable[[], Gate
     setting = Setting(
         name=plan.name, timeout=plan.timeout, gateway=gateway, gateway_process=process, user_agent=USER_AGENT
     )
-    return kind.probe(plan.spec, setting)
+    try:
+        return kind.probe(plan.spec, setting)
+    except Exception as error:  # noqa: BLE001 - a kind is anybody's code, and its accidents are its own
+        return _Broken(plan.spec, setting, f"{type(error).__name__}: {error}")
+
+
+class _Broken(Probe[Any]):
+    """Stands for a probe that could not be made: like any broken probe it says nothing about its target."""
+
+    def __init__(self, spec: Any, setting: Setting, why: str) -> None:
+        super().__init__(spec, setting)
+        self._why = why
+
+    async def observe(self, run: Run) -> None:
+        run.expect("the probe can be made", self._why, False, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
 
 
 def load_plan(path: str | None, environ: Mapping[str, str]) -> Plan:

@@ -17,8 +17,20 @@ from sidecar.core.plan import Duration, GatewayPlan, OnFailure, Secret, Size, Ta
 from sidecar.core.verdict import Evidence, Finding, Observation, Outcome, Phase
 
 __all__ = [
-    "Duration", "Evidence", "GatewayPlan", "GatewayProcess", "Kind", "OnFailure", "Outcome",
-    "Probe", "ProbeFailure", "Run", "Secret", "Setting", "Size", "Target",
+    "Duration",
+    "Evidence",
+    "GatewayPlan",
+    "GatewayProcess",
+    "Kind",
+    "OnFailure",
+    "Outcome",
+    "Probe",
+    "ProbeFailure",
+    "Run",
+    "Secret",
+    "Setting",
+    "Size",
+    "Target",
 ]
 
 S = TypeVar("S", bound=Struct)

@@ -53,7 +53,7 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._slots = anyio.Semaphore(CONCURRENCY)
+            self._slots = anyio.Semaphore(CONCURRENCY, fast_acquire=True)
             self._tasks: TaskGroup = await stack.enter_async_context(anyio.create_task_group())
             self._stack = stack.pop_all()
         return self

@@ -6,6 +6,7 @@ import select
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
 from types import TracebackType
@@ -23,6 +24,9 @@ HELD_AT_MOST = 1000
 
 CLOSE_WITHIN = 1.0
 """Seconds to write what is left at the end."""
+
+_UNREAD = "nobody has read in time"
+_REFUSED = "writing was refused"
 
 _COLOURS = {Severity.INFO: "", Severity.WARNING: "\033[33m", Severity.ERROR: "\033[31m"}
 _MARKS = {Severity.INFO: " ", Severity.WARNING: "!", Severity.ERROR: "x"}
@@ -47,6 +51,9 @@ class Log:
         """Lines that found the queue full. It is counted by whoever tells, ``_lost`` by the thread."""
         self._lost = 0
         """Lines that the descriptor has refused."""
+        self._torn = False
+        """The last line was refused in its middle."""
+        self._closed = False
         self._writer = threading.Thread(target=self._write_all, name="log", daemon=True)
 
     def __enter__(self) -> Self:
@@ -56,19 +63,20 @@ class Log:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is left, as far as that is done in time."""
+        """Write what is left, as far as that is done in time; nothing is written afterwards."""
         until = monotonic() + CLOSE_WITHIN
-        try:
-            self._lines.put(None, timeout=CLOSE_WITHIN)
-        except queue.Full:
-            return
+        with suppress(queue.Full):
+            if self._dropped:
+                self._lines.put(self._missing(self._dropped, _UNREAD), timeout=CLOSE_WITHIN)
+            self._lines.put(None, timeout=max(0.0, until - monotonic()))
         self._writer.join(timeout=max(0.0, until - monotonic()))
+        self._closed = True  # whose number the descriptor is from now on, nobody knows
 
     def tell(self, event: Event) -> None:
         """Write an event. Not to be called from several threads at once."""
         try:
             if self._dropped:
-                self._lines.put_nowait(self._line(_missing(self._dropped, "nobody read them in time")))
+                self._lines.put_nowait(self._missing(self._dropped, _UNREAD))
                 self._dropped = 0
             self._lines.put_nowait(self._line(event))
         except queue.Full:
@@ -78,22 +86,28 @@ class Log:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return self._render(event, at).encode(errors="backslashreplace") + b"\n"
 
+    def _missing(self, count: int, why: str) -> bytes:
+        message = f"{count} {'line is' if count == 1 else 'lines are'} missing here: {why}"
+        return self._line(Event(kind=EventKind.REMARK, at=boottime(), severity=Severity.WARNING, message=message))
+
     def _write_all(self) -> None:
-        while (line := self._lines.get()) is not None:
+        while (line := self._lines.get()) is not None and not self._closed:
             try:
                 if self._lost:
-                    self._write(b"\n" + self._line(_missing(self._lost, "they could not be written")))
+                    self._write((b"\n" if self._torn else b"") + self._missing(self._lost, _REFUSED))
                     self._lost = 0
                 self._write(line)
             except OSError:
                 self._lost += 1
 
     def _write(self, data: bytes) -> None:
-        while data:
+        while data and not self._closed:
             try:
                 data = data[os.write(self._descriptor, data) :]
             except BlockingIOError:  # somebody who shares the descriptor has made it so
                 select.select([], [self._descriptor], [])
+            else:
+                self._torn = bool(data)
 
 
 def _standard_error() -> int:
@@ -105,12 +119,6 @@ def _choose(format_: LogFormat, descriptor: int) -> Callable[[Event, str], str]:
     if format_ is LogFormat.JSON or (format_ is LogFormat.AUTO and not os.isatty(descriptor)):
         return _as_json
     return _for_terminal if is_coloured(descriptor) else _for_people
-
-
-def _missing(count: int, why: str) -> Event:
-    lines = "1 line is" if count == 1 else f"{count} lines are"
-    message = f"{lines} missing here: {why}"
-    return Event(kind=EventKind.REMARK, at=boottime(), severity=Severity.WARNING, message=message)
 
 
 def _as_json(event: Event, at: str) -> str:

@@ -4,10 +4,16 @@ The built-in kinds stand in a table, so that nothing is imported but what is con
 memory and 30 ms to read, are asked only for a name that is not in it.
 """
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import fields
+
+from sidecar.config.tables import ProbeKeys
 from sidecar.contract import Kind
+from sidecar.core.errors import SidecarError
 
 ENTRY_POINT_GROUP = "sidecar.probes"
 
@@ -27,18 +33,46 @@ def known_kinds() -> list[str]:
 
 
 def load_kind(name: str) -> Kind[Any] | None:
-    """Import the kind of this name; None if there is none."""
+    """Import the kind of this name; None if there is none.
+
+    Raises ``SidecarError`` when there is one that cannot be used: it is another's code, and may not even import.
+    """
     reference = BUILT_IN.get(name) or _installed().get(name)
     if reference is None:
         return None
-    module, _, attribute = reference.partition(":")
-    kind = getattr(import_module(module), attribute)
-    if not isinstance(kind, Kind):
-        raise TypeError(f"cannot use probe kind {name!r}: {reference} is no sidecar.contract.Kind")
+    kind = _import(name, reference)
+    if fault := _fault(kind, name):
+        raise SidecarError(f"cannot use probe kind {name!r}: {reference} {fault}")
+    assert isinstance(kind, Kind)  # noqa: S101 - for the type checker
     return kind
 
 
+@cache  # what is installed does not change under a running program, and a reload looks every kind up anew
 def _installed() -> dict[str, str]:
     from importlib.metadata import entry_points  # noqa: PLC0415 - 2.5 MB that the built-in kinds do without
 
     return {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _import(name: str, reference: str) -> object:
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}"
+        advice = "mend or uninstall the package that offers it"
+        raise SidecarError(f"cannot load probe kind {name!r} from {reference}: {cause}; {advice}") from error
+
+
+def _fault(kind: object, name: str) -> str | None:
+    """Tell what its author has overlooked, if anything."""
+    if not isinstance(kind, Kind):
+        return f"is of type {type(kind).__name__}: expected a sidecar.contract.Kind"
+    if kind.name != name:
+        return f"calls itself {kind.name!r}: expected the name of its entry point"
+    if not (isinstance(kind.spec, type) and issubclass(kind.spec, Struct)):
+        return f"has the spec {kind.spec!r}: expected a subclass of msgspec.Struct"
+    taken = {key.encode_name for key in fields(kind.spec)} & {key.encode_name for key in fields(ProbeKeys)}
+    if taken:
+        return f"has a spec with {', '.join(sorted(taken))}: every probe has such a key already, choose another name"
+    return None

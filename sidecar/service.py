@@ -35,7 +35,7 @@ async def serve(plan: Plan, load: Callable[[], Plan], tell: Tell, *, service_id:
         async with listen(plan.server, board) as listening:
             _announce(plan, listening, tell)
             async with agent.running():
-                number = await _obey(signals, agent, load, tell)
+                number = await _obey(signals, agent, plan, load, tell)
                 agent.tracker.record(StopRequested())
                 await _outlive_gateway(signals, agent, plan.server.linger)
     _say(tell, EventKind.STOPPED, Severity.INFO, f"stopped by {number.name}")
@@ -43,7 +43,7 @@ async def serve(plan: Plan, load: Callable[[], Plan], tell: Tell, *, service_id:
 
 
 async def _obey(
-    signals: AsyncIterator[signal.Signals], agent: Agent, load: Callable[[], Plan], tell: Tell
+    signals: AsyncIterator[signal.Signals], agent: Agent, first: Plan, load: Callable[[], Plan], tell: Tell
 ) -> signal.Signals:
     """Reload at each SIGHUP; returns the first other signal."""
     async for number in signals:
@@ -56,7 +56,20 @@ async def _obey(
             _say(tell, EventKind.RELOAD_REFUSED, Severity.ERROR, message)
         else:
             agent.replan(plan)
+            for table in _fixed(first, plan):
+                message = f"[{table}] in {plan.source} has changed: that takes effect at the next start"
+                _say(tell, EventKind.REMARK, Severity.WARNING, message)
     raise RuntimeError("the signals have ended")
+
+
+def _fixed(first: Plan, later: Plan) -> list[str]:
+    """Name the tables that have changed since the start, but cannot take effect while the sidecar runs."""
+    tables = (
+        ("server", first.server != later.server),
+        ("gateway", first.gateway != later.gateway),
+        ("log", first.log_format is not later.log_format),
+    )
+    return [name for name, changed in tables if changed]
 
 
 async def _outlive_gateway(signals: AsyncIterator[signal.Signals], agent: Agent, linger: float) -> None:

@@ -33,9 +33,7 @@ class Scripted(Probe):
     """A probe whose look is a function; it remembers that it was closed."""
 
     def __init__(self, look):
-        setting = Setting(
-            name="p", timeout=1.0, gateway=GatewayPlan(), gateway_process=lambda: None, user_agent="test"
-        )
+        setting = Setting(name="p", timeout=1.0, gateway=GatewayPlan(), gateway_process=lambda: None, user_agent="test")
         super().__init__(NoSpec(), setting)
         self.look = look
         self.closed = anyio.Event()

@@ -41,30 +41,26 @@ async def _check(plan: Plan) -> Results:
     verdicts: dict[str, Verdict] = {}
     slots = anyio.Semaphore(CONCURRENCY)
     with Progress(probe.name for probe in plan.probes) as progress:
+
+        async def check_one(probe: ProbePlan) -> None:
+            async with slots:
+                verdicts[probe.name] = await _execute(probe, plan, process)
+            progress.done(probe.name)
+
         async with anyio.create_task_group() as tasks:
             for probe in plan.probes:
-                tasks.start_soon(_check_one, probe, plan, process, slots, verdicts, progress)
+                tasks.start_soon(check_one, probe)
     return Results(verdicts, (*plan.remarks, *([doubt] if doubt else [])))
 
 
-async def _check_one(
-    plan: ProbePlan,
-    whole: Plan,
-    process: GatewayProcess | None,
-    slots: anyio.Semaphore,
-    verdicts: dict[str, Verdict],
-    progress: Progress,
-) -> None:
-    def report(verdict: Verdict) -> None:
-        verdicts[plan.name] = verdict
-        progress.done(plan.name)
-
-    async with slots:
-        probe = make_probe(plan, whole, lambda: process)
-        try:
-            await execute(probe, plan, whole.secrets, boottime, report)
-        finally:
-            await close(probe)
+async def _execute(probe: ProbePlan, plan: Plan, process: GatewayProcess | None) -> Verdict:
+    verdicts: list[Verdict] = []
+    made = make_probe(probe, plan.gateway, lambda: process)
+    try:
+        await execute(made, probe, plan.secrets, boottime, verdicts.append)
+    finally:
+        await close(made)
+    return verdicts[0]
 
 
 def _find_gateway(plan: Plan) -> tuple[GatewayProcess | None, str | None]:

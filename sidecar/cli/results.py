@@ -6,8 +6,7 @@ from textwrap import wrap
 from typing import Any
 
 import click
-from msgspec import Struct
-from msgspec.json import encode, format
+from msgspec import Struct, json
 
 from sidecar.core.judge import milliseconds
 from sidecar.core.plan import Plan, ProbePlan
@@ -61,7 +60,7 @@ def as_json(plan: Plan, results: Results) -> str:
         "probes": {probe.name: _as_object(probe, results.verdicts[probe.name]) for probe in plan.probes},
         "remarks": results.remarks,
     }
-    return format(encode(document), indent=2).decode()
+    return json.format(json.encode(document), indent=2).decode()
 
 
 def _gravest(results: Results) -> Outcome:

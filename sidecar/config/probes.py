@@ -16,6 +16,7 @@ from sidecar.config.timing import believed_for, settle
 from sidecar.config.variables import INVALID
 from sidecar.config.words import choice, quote, show
 from sidecar.contract import Kind
+from sidecar.core.errors import SidecarError
 from sidecar.core.plan import GatewayPlan, OnFailure, ProbePlan, Target, Timing
 
 PROBES_AT_MOST = 1000
@@ -156,6 +157,9 @@ def _find_kind(found: Any, path: Path, around: Surroundings) -> Kind[Any] | None
         return None  # told already, with the other keys
     try:
         kind = around.load_kind(name)
+    except SidecarError as error:
+        around.report.add((*path, "kind"), str(error))
+        return None
     except Exception as error:  # noqa: BLE001 - a kind is anybody's code, and any failure of its import is told alike
         around.report.add((*path, "kind"), f"cannot load kind {quote(name)}: {type(error).__name__}: {error}")
         return None

@@ -50,6 +50,9 @@ TRANSITIONS: dict[tuple[DrainPhase, DrainStep], DrainPhase] = {
     (DrainPhase.KILLED, DrainStep.FINISH): DrainPhase.IDLE,
 }
 
+BEFORE_SIGNAL = frozenset({DrainPhase.LAME_DUCK, DrainPhase.QUIESCING})
+"""The phases in which a drain can still be called off."""
+
 SIGNALS = frozenset({DrainPhase.SIGNALLED, DrainPhase.KILLED})
 """The phases in which a signal has been sent: there is no way back."""
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from sidecar.core import narrate
-from sidecar.core.drain import SIGNALS, DrainPhase, DrainStep, advance, begin
+from sidecar.core.drain import BEFORE_SIGNAL, SIGNALS, DrainPhase, DrainStep, advance, begin
 from sidecar.core.errors import IllegalTransitionError
 from sidecar.core.events import (
     Action,
@@ -76,7 +76,7 @@ def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action,
         case StopRequested():
             return replace(state, stopping=True), ()
         case Replanned():
-            return _replanned(state, fact.plan, now), ()
+            return _replanned(state, fact.plan, now)
 
 
 def _probe_reported(state: State, fact: ProbeReported, now: float) -> State:
@@ -143,8 +143,12 @@ def _drain_advanced(state: State, fact: DrainAdvanced, now: float) -> State:
     return replace(state, drain=advance(drain, fact.step, state.plan.drain, now))
 
 
-def _replanned(state: State, plan: Plan, now: float) -> State:
-    """Keep what is known of unchanged probes; what has once started stays started."""
+def _replanned(state: State, plan: Plan, now: float) -> tuple[State, tuple[Action, ...]]:
+    """Keep what is known of unchanged probes; what has once started stays started.
+
+    A drain goes by the rules under which it began. When they change before the signal it is called off, and the new
+    rules decide whether another begins.
+    """
     before = {probe.name: probe for probe in state.plan.probes}
     checks = {
         probe.name: state.checks[probe.name]
@@ -152,7 +156,12 @@ def _replanned(state: State, plan: Plan, now: float) -> State:
         else new_check(probe, now, latched=state.health.started or _latched(state, probe.name))
         for probe in plan.probes
     }
-    return replace(state, plan=plan, checks=checks)
+    replanned = replace(state, plan=plan, checks=checks)
+    is_called_off = state.drain.phase in BEFORE_SIGNAL and plan.drain != state.plan.drain
+    if not is_called_off:
+        return replanned, ()
+    drain = advance(state.drain, DrainStep.CANCEL, state.plan.drain, now)
+    return replace(replanned, drain=drain), (CancelDrain("the drain's rules have changed"),)
 
 
 def _latched(state: State, name: str) -> bool:

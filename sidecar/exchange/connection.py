@@ -67,6 +67,8 @@ class Connection:
                 raise
             self.close()
             await self._exchange(request, reader, phase)
+        finally:
+            reader.close()
         if not reader.reusable:
             self.close()
         return reader.reply()

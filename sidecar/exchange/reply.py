@@ -87,23 +87,28 @@ class ReplyReader:
         self.done = True
 
     def reply(self) -> Reply:
-        """Hand over the reply, once, when ``done``."""
+        """Hand over the reply when ``done``."""
         if self._reply is None:
             raise RuntimeError("the reply is not complete")
-        # The parser holds our methods and we hold the parser: broken up here, no reply waits for the cycle collector.
-        del self._parser
         self._reply.body, self._reply.truncated = self._body.content(), self._body.full
         return self._reply
+
+    def close(self) -> None:
+        """Take no more pieces, and let go of the parser.
+
+        It holds our methods and we hold it: broken up here, no reply waits for the cycle collector, whole or failed.
+        """
+        del self._parser
 
     def _parse(self, piece: bytes) -> None:
         self._wire_left -= len(piece)
         self._head_left -= len(piece)
         received = self._body.received
-        fault: Exception | None = None
+        fault: str | None = None
         try:
             self._parser.feed_data(piece)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            fault = error
+            fault = str(error)
         if not self.done and self._until and self._body.received > received and self._until(self._body.content()):
             self.done = True
         # What was asked for may have arrived before the fault: then the fault is no concern of ours.
@@ -112,7 +117,7 @@ class ReplyReader:
         elif self._failure is not None:
             raise self._failure
         elif fault is not None:
-            raise self._not_http(str(fault))
+            raise self._not_http(fault)
         elif self._reply is None and self._head_left <= 0:
             raise ProbeFailure(f"the head of a reply from {self._where} is at most {_HEAD_LIMIT >> 10} KiB", "more")
         elif self._wire_left <= 0:

@@ -115,7 +115,7 @@ class _Acceptor:
                     self._make_room()
                     return
                 continue  # accept(2) hands on the network errors of the connection that it would have returned
-            peer.setblocking(False)  # noqa: FBT003 - the standard library's signature
+            peer.setblocking(False)
             task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, peer))
             self._handing_over.add(task)
             task.add_done_callback(self._handing_over.discard)

@@ -129,9 +129,7 @@ async def test_a_connection_that_never_ends_has_a_deadline(free_port: int, start
     assert "1 connections are still open" in asked.details[1]
 
 
-async def test_a_process_that_is_not_the_gateway_any_more_gets_no_signal(
-    free_port: int, start_listener: Start
-) -> None:
+async def test_a_process_that_is_not_the_gateway_any_more_gets_no_signal(free_port: int, start_listener: Start) -> None:
     """The order names a process; another one on the port is left alone."""
     listener, asked = start_listener(free_port), Asked()
     async with watched(free_port) as (gateway, process):

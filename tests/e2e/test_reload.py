@@ -5,6 +5,7 @@ import signal
 from servers.asking import ask, tell
 from servers.configuration import GATEWAY_PROBES, short
 from servers.deployment import Deployment, Program
+from servers.redis import RedisServer
 
 FURTHER = '\n[probes.further]\nkind = "http"\nurl = "/further"\non_failure = "observe"\n'
 
@@ -87,3 +88,61 @@ def test_a_reload_changes_the_rules_of_the_drain(deployment: Deployment) -> None
     sidecar.signal(signal.SIGHUP)
 
     sidecar.event("drain_begun")
+
+
+def test_a_reload_calls_a_drain_off_whose_rules_it_changes(deployment: Deployment) -> None:
+    """Whoever turns drains off, or into a shadow, means the one under way too: no signal is sent any more."""
+    sidecar = start(deployment, short(lame_duck="30s"))
+    tell(deployment.gateway_port, "become/status/500")
+    sidecar.event("drain_begun")
+
+    deployment.configure(short(enabled=False))
+    sidecar.signal(signal.SIGHUP)
+
+    sidecar.event("drain_cancelled", before="lame_duck", after="idle")
+    sidecar.event("drain_withheld", after="disabled")
+
+
+def test_a_reload_that_leaves_the_rules_alone_leaves_a_drain_alone(deployment: Deployment) -> None:
+    """A drain under way goes through to its signal."""
+    sidecar = start(deployment, short(lame_duck="500ms"))
+    tell(deployment.gateway_port, "become/status/500")
+    sidecar.event("drain_begun")
+
+    deployment.configure(short(GATEWAY_PROBES + FURTHER, lame_duck="500ms"))
+    sidecar.signal(signal.SIGHUP)
+    sidecar.event("reloaded")
+
+    sidecar.event("drain_advanced", after="signalled")
+
+
+def test_what_takes_effect_at_the_next_start_is_told(deployment: Deployment) -> None:
+    """The ports stay what they are; an event says so, rather than leave the operator in the belief that they moved."""
+    sidecar = start(deployment, short())
+
+    deployment.configure(short() + '[server]\ntoken = "a new token"\n[gateway]\nprocess_name = "web.1"\n')
+    sidecar.signal(signal.SIGHUP)
+    sidecar.event("reloaded")
+
+    for table in ("server", "gateway"):
+        remark = sidecar.event("remark", severity="warning")
+        assert remark["message"].startswith(f"[{table}]")
+        assert "at the next start" in remark["message"]
+    assert ask(deployment.port).status == 200
+
+
+def test_a_gateway_that_is_first_probed_after_a_reload_is_watched_as_well(
+    deployment: Deployment, redis_server: RedisServer
+) -> None:
+    """Its process is found and its exit is told, as if it had been probed from the start."""
+    gateway = deployment.gateway()
+    sidecar = deployment.sidecar(short(f'[probes.cache]\nkind = "redis"\nurl = "{redis_server.url}"\n'))
+    sidecar.event("status_changed", after="ready")
+
+    deployment.configure(short())
+    sidecar.signal(signal.SIGHUP)
+    sidecar.event("gateway_appeared")
+    gateway.signal(signal.SIGKILL)
+
+    sidecar.event("gateway_exited")
+    assert ask(deployment.port).status == 503

@@ -10,6 +10,7 @@ from servers.asking import ask, tell, watching
 from servers.configuration import short
 from servers.deployment import Deployment, Program
 
+
 def start(deployment: Deployment, config: str, **options: object) -> tuple[Program, Program]:
     """Start a gateway and a sidecar beside it, and wait until it is ready."""
     gateway = deployment.gateway()
@@ -34,51 +35,50 @@ def wait_for(deployment: Deployment, status: int, path: str = "/health/ready") -
 
 def test_a_full_disk_under_the_log_disturbs_nobody(deployment: Deployment) -> None:
     """stderr is /dev/full: every write fails, and health is answered and followed all the same."""
-    deployment.gateway()
+    gateway = deployment.gateway()
     with Path("/dev/full").open("w") as full:
-        sidecar = deployment.sidecar(short(drain_after="1h"), stdout=full, stderr=full)
+        sidecar = deployment.sidecar(short(drain_after="1h"), stderr=full)
 
+    follow_and_end(deployment, gateway, sidecar)
+
+
+def test_a_closed_stderr_disturbs_nobody(deployment: Deployment) -> None:
+    """Started with ``2>&-`` the sidecar has no log, and nothing else gets the descriptor 2."""
+    gateway = deployment.gateway()
+    config = deployment.configure(short(drain_after="1h"))
+    command = f"exec sidecar run --config '{config}' 2>&-"
+    sidecar = deployment.start(["/bin/sh", "-c", command], env=deployment.ports)
+    wait_for(deployment, 200)
+
+    assert Path(f"/proc/{sidecar.pid}/fd/2").readlink() == Path(os.devnull)
+    follow_and_end(deployment, gateway, sidecar)
+
+
+def test_a_log_that_nobody_reads_disturbs_nobody(deployment: Deployment) -> None:
+    """stderr is a full pipe: the writer is stuck, the sidecar is not; and it still ends when it is told to."""
+    gateway = deployment.gateway()
+    reader, writer = os.pipe()
+    with open(reader, "rb"), open(writer, "wb", buffering=0) as pipe:  # noqa: PTH123 - descriptors
+        os.set_blocking(writer, False)
+        while pipe.write(b"x" * 4096):
+            pass
+        os.set_blocking(writer, True)
+        sidecar = deployment.sidecar(short(drain_after="1h"), stderr=pipe)
+
+        follow_and_end(deployment, gateway, sidecar)
+
+
+def follow_and_end(deployment: Deployment, gateway: Program, sidecar: Program) -> None:
+    """Expect that a sidecar without a log follows the gateway, and ends with it."""
     wait_for(deployment, 200)
     tell(deployment.gateway_port, "become/status/500")
     wait_for(deployment, 503)
     tell(deployment.gateway_port, "become/status/200")
     wait_for(deployment, 200)
     sidecar.signal(signal.SIGTERM)
-    sidecar.signal(signal.SIGTERM)
-
-    assert sidecar.exit_status() == -signal.SIGTERM
-
-
-def test_a_closed_stderr_disturbs_nobody(deployment: Deployment) -> None:
-    """Started with ``2>&-`` the sidecar has no log, and its descriptor 2 never becomes somebody's connection."""
-    deployment.gateway()
-    config = deployment.configure(short(drain_after="1h"))
-    command = f'exec sidecar run --config "{config}" 2>&-'
-    sidecar = deployment.start(["/bin/sh", "-c", command], env=deployment.ports, stderr=None)
-
-    wait_for(deployment, 200)
-    tell(deployment.gateway_port, "become/status/500")
     wait_for(deployment, 503)
-
-    assert all("socket:" not in link for link in [os.readlink(f"/proc/{sidecar.pid}/fd/2")])
-
-
-def test_a_log_that_nobody_reads_disturbs_nobody(deployment: Deployment) -> None:
-    """stderr is a full pipe: the writer is stuck, the sidecar is not; and it still ends when it is told to."""
-    deployment.gateway()
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with open(reader, "rb"), open(writer, "wb", buffering=0) as pipe:  # noqa: PTH123 - descriptors
-        while pipe.write(b"x" * 4096):
-            pass
-        os.set_blocking(writer, True)
-        sidecar = deployment.sidecar(short(drain_after="1h"), stderr=pipe)
-        wait_for(deployment, 200)
-        tell(deployment.gateway_port, "become/status/500")
-        wait_for(deployment, 503)
-        sidecar.signal(signal.SIGTERM)
-        sidecar.signal(signal.SIGTERM)
-        assert sidecar.exit_status() == -signal.SIGTERM
+    gateway.signal(signal.SIGTERM)
+    assert sidecar.exit_status() == -signal.SIGTERM
 
 
 def test_a_sidecar_that_was_frozen_blames_nobody_for_it(deployment: Deployment) -> None:
@@ -121,7 +121,7 @@ def test_one_sigterm_waits_for_the_gateway_and_a_second_does_not(deployment: Dep
 def test_a_sidecar_does_not_wait_for_ever_for_a_gateway_that_stays(deployment: Deployment) -> None:
     """``linger`` is the longest that it outlives SIGTERM."""
     gateway = deployment.gateway("--stubborn")
-    sidecar = deployment.sidecar('[server]\nlinger = "200ms"\n' + short())
+    sidecar = deployment.sidecar(short() + '[server]\nlinger = "200ms"\n')
     sidecar.event("status_changed", after="ready")
 
     sidecar.signal(signal.SIGINT)

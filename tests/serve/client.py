@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from serve.situations import ready
+
 from sidecar.core.plan import ServerPlan
 from sidecar.serve.listener import listen
 
@@ -23,11 +24,15 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
+HANGS = 60.0
+"""Seconds after which a test that waits for the server in vain fails, instead of waiting for ever."""
+
+
 @asynccontextmanager
 async def serving(scene=None, **settings):
     """Serve a situation (by default: ready) on a free port of IPv4 loopback."""
     plan = ServerPlan(**{"host": "127.0.0.1", **settings})
-    async with listen(plan, (scene or ready()).board, port=0) as listening:
+    async with listen(plan, (scene or ready()).board, port=0) as listening, asyncio.timeout(HANGS):
         yield listening.port
 
 

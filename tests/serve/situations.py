@@ -1,6 +1,7 @@
 """Situations that a deployment gets into, made by stepping the real core on a clock that the test moves."""
 
 from builders import plan, probe, process, verdict
+
 from sidecar.core.events import GatewayAppeared, GatewayExited, ProbeReported, StopRequested
 from sidecar.core.plan import OnFailure, Target
 from sidecar.core.verdict import Evidence, Outcome

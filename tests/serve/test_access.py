@@ -1,6 +1,7 @@
 """Who may see details."""
 
 import pytest
+
 from sidecar.serve.access import is_loopback, names_loopback, shows_token
 
 TOKEN = "correct horse"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from serve.situations import GATEWAY, PROBES, SITUATIONS, Scene, expired, ready, starting, unhealthy
+from serve.situations import GATEWAY, PROBES, SITUATIONS, expired, ready, starting, unhealthy
+
 from sidecar.core.events import GatewayAppeared, GatewayExited, ObserverLate, StopRequested
 from sidecar.core.verdict import Evidence, Outcome
 from sidecar.serve.routes import Route

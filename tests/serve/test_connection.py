@@ -1,10 +1,12 @@
 """A connection to the health port, as the protocol has it."""
 
 import asyncio
+from contextlib import contextmanager
 
 import pytest
 from serve.client import ask, connected, exchange, read_reply, request, serving
 from serve.situations import ready, unhealthy
+
 from sidecar.serve.connection import Connection
 from sidecar.serve.pool import Pool
 from sidecar.serve.routes import PATHS, decide
@@ -128,7 +130,7 @@ async def test_a_request_may_come_in_any_pieces():
     ],
 )
 async def test_details_are_for_the_token_and_for_loopback(fields, name, details):
-    """Whoever shows the token, or sits on this machine and came by no proxy, sees details; a wrong token changes nothing."""
+    """Whoever shows the token, or sits here and came by no proxy, sees details; a wrong token changes nothing."""
     async with serving(token="correct-horse") as port:
         for path in ("/health", "/health/ready", "/health/startup"):
             reply = await ask(port, path, *fields, name=name)
@@ -143,9 +145,16 @@ class _Wire(asyncio.Transport):
     def __init__(self, peer):
         super().__init__({"peername": peer})
         self.written = b""
+        self.reading = True
 
     def write(self, data):
         self.written += data
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
 
     def is_closing(self):
         return False
@@ -167,13 +176,35 @@ class _Wire(asyncio.Transport):
 )
 async def test_a_peer_elsewhere_sees_no_details(peer, details):
     """Whoever only calls the machine localhost, but comes from elsewhere, sees the public page."""
-    pool, buffer = Pool(16, 30.0), bytearray(1024)
-    wire = _Wire(peer)
-    connection = Connection(ready().board, lambda head: decide(head, None), pool, memoryview(buffer))
+    with _on_a(_Wire(peer)) as connection:
+        _receive(connection, request())
+        assert (b'"version"' in connection._transport.written) is details
+
+
+async def test_nothing_is_read_or_answered_while_answers_wait():
+    """Between the transport's two calls nothing is read and nothing written; then it goes on where it stopped."""
+    wire = _Wire(("127.0.0.1", 1))
+    with _on_a(wire) as connection:
+        connection.pause_writing()
+        _receive(connection, request() * 2 + request()[:9])
+        assert (wire.reading, wire.written) == (False, b"")
+        connection.resume_writing()
+        assert (wire.reading, wire.written.count(b"HTTP/1.1 200")) == (True, 2)
+        _receive(connection, request()[9:])
+        assert wire.written.count(b"HTTP/1.1 200") == 3
+
+
+@contextmanager
+def _on_a(wire):
+    """Make a connection on a transport of the test's own."""
+    pool = Pool(16, 30.0)
+    connection = Connection(ready().board, lambda head: decide(head, None), pool, memoryview(bytearray(1024)))
     connection.connection_made(wire)
-    said = request()
-    connection.get_buffer(-1)[: len(said)] = said
-    connection.buffer_updated(len(said))
+    yield connection
     pool.close()
     connection.connection_lost(None)
-    assert (b'"version"' in wire.written) is details
+
+
+def _receive(connection, said):
+    connection.get_buffer(-1)[: len(said)] = said
+    connection.buffer_updated(len(said))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serve.client import ask, connected, exchange, read_reply, request, serving
+
 from sidecar.serve.request import HEAD_AT_MOST
 
 pytestmark = pytest.mark.anyio
@@ -91,9 +92,13 @@ async def test_an_endless_body_is_cut_off():
     async with serving(idle_timeout=3600.0) as port, connected(port) as (_, writer):
         writer.write(request("/health", "Transfer-Encoding: chunked", method="POST"))
         with pytest.raises(ConnectionError):
-            while True:
-                writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
-                await writer.drain()
+            await _send_for_ever(writer, b"1000\r\n" + b"x" * 4096 + b"\r\n")
+
+
+async def _send_for_ever(writer, said):
+    while True:
+        writer.write(said)
+        await writer.drain()
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /heal", b"GET /health HTTP/1.1\r\nHost: a\r\n", request(), request() * 3])
@@ -164,7 +169,7 @@ async def test_a_flood_of_idle_connections_shuts_nobody_out():
     """Above the limit, whoever is longest idle makes room: the newest are served, and so is one that keeps asking."""
     loop = asyncio.get_running_loop()
     with _idle_clients(THOUSANDS) as clients:
-        async with serving(max_connections=64) as port, connected(port) as (reader, writer):
+        async with serving(max_connections=64, idle_timeout=3600.0) as port, connected(port) as (reader, writer):
             for number, client in enumerate(clients):
                 await loop.sock_connect(client, ("127.0.0.1", port))
                 if number % 16 == 0:
@@ -210,10 +215,20 @@ async def test_a_client_that_reads_nothing_is_not_served_without_end():
 async def test_a_client_that_reads_late_gets_everything():
     """Answers that had to wait for their reader all come, in order."""
     number = 30_000
-    async with serving() as port, connected(port) as (reader, writer):
-        writer.write(b"".join(request("/readyz" if each % 2 else "/nothing") for each in range(number)))
-        for each in range(number):
-            assert (await read_reply(reader)).status == (200 if each % 2 else 404)
+    said = b"".join(request("/readyz" if each % 2 else "/nothing") for each in range(number))
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        async with serving() as port:
+            await loop.sock_connect(client, ("127.0.0.1", port))
+            sending = asyncio.ensure_future(loop.sock_sendall(client, said))
+            await asyncio.wait([sending], timeout=0.3)  # until it is stuck, or everything is on its way
+            reader, writer = await asyncio.open_connection(sock=client)
+            for each in range(number):
+                assert (await read_reply(reader)).status == (200 if each % 2 else 404)
+            await sending
+            writer.transport.abort()
 
 
 async def test_clients_that_hang_up_leave_nothing_behind():
@@ -233,9 +248,10 @@ PIECES = st.lists(
     st.one_of(
         st.binary(max_size=200),
         st.sampled_from(
-            [b"\r\n", b"\r\n\r\n", b"GET ", b"HEAD ", b"/health", b"/metrics", b" HTTP/1.1\r\n", b"Host: localhost\r\n",
-             b"Content-Length: 10\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Upgrade: h2c\r\n",
-             b"Expect: 100-continue\r\n", b"Authorization: Bearer ", request(), request("/metrics"), b"x" * 9000]
+            [b"\r\n", b"\r\n\r\n", b"GET ", b"HEAD ", b"/health", b"/metrics", b" HTTP/1.1\r\n", b"Host: a\r\n",
+             b"Content-Length: 10\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
+             b"Upgrade: h2c\r\n", b"Expect: 100-continue\r\n", b"Authorization: Bearer ", request(),
+             request("/metrics"), b"x" * 9000]
         ),
     ),
     max_size=12,

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from serve.client import ask, connected, read_reply, request
 from serve.situations import ready
+
 from sidecar.core.errors import SidecarError
 from sidecar.core.plan import ServerPlan
 from sidecar.serve.listener import listen
@@ -81,10 +82,10 @@ async def test_without_ipv6_there_is_ipv4_and_a_warning(monkeypatch, number):
 @pytest.mark.parametrize("host", [None, "127.0.0.1"])
 async def test_a_port_that_is_taken_is_named(free_port, host):
     """When another program has the port, the error names it and says what to do."""
-    with socket.create_server(("127.0.0.1", free_port)):
-        with pytest.raises(SidecarError, match="cannot listen on .*another program .* choose another") as caught:
-            async with listen(ServerPlan(host=host, port=free_port), ready().board):
-                pass
+    said = "another program listens there already; stop it, or choose another port"
+    with socket.create_server(("127.0.0.1", free_port)), pytest.raises(SidecarError, match=said) as caught:
+        async with listen(ServerPlan(host=host, port=free_port), ready().board):
+            pass
     assert f"port {free_port}" in str(caught.value)
 
 
@@ -132,7 +133,8 @@ async def test_every_connection_is_closed_in_the_end(free_port):
 
 
 async def test_a_cancelled_program_closes_the_port_too(free_port):
-    """Cancellation cuts the block short, not the closing."""
+    """Cancellation cuts the block short, not the closing: at its end no descriptor of the server is left."""
+    before = _open_descriptors()
     async with AsyncExitStack() as clients:
         with anyio.CancelScope() as scope:
             async with listen(ServerPlan(host="127.0.0.1", port=free_port), ready().board):
@@ -141,9 +143,14 @@ async def test_a_cancelled_program_closes_the_port_too(free_port):
                 await read_reply(reader)
                 scope.cancel()
                 await anyio.sleep_forever()
+        assert _open_descriptors() == before + 1, "the client's own"
         assert await reader.read() == b""
     with socket.create_server(("127.0.0.1", free_port)):
         pass
+
+
+def _open_descriptors():
+    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.mark.usefixtures("open_files")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from serve.situations import PROBES, SITUATIONS, Scene, draining, gone, ready, starting, withheld
+
 from sidecar.core.drain import DrainPhase
 from sidecar.core.events import ProbeReported
 from sidecar.core.health import CheckState

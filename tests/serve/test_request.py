@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from serve.client import request
+
 from sidecar.serve.request import HEAD_AT_MOST, BadRequestError, find_end, read_request
 
 
@@ -39,8 +40,9 @@ def test_a_connection_is_kept_when_nothing_speaks_against_it(version, fields, ke
 @pytest.mark.parametrize(
     "field",
     [
-        "Forwarded: for=1.2.3.4", "X-Forwarded-For: 1.2.3.4", "x-forwarded-proto: https", "X-Forwarded: y", "Via: 1.1 p",
-        "X-Real-IP: 1.2.3.4", "CF-Connecting-IP: 1.2.3.4", "CF-Ray: 1", "X-Envoy-External-Address: 1.2.3.4",
+        "Forwarded: for=1.2.3.4", "X-Forwarded-For: 1.2.3.4", "x-forwarded-proto: https", "X-Forwarded: y",
+        "Via: 1.1 p", "X-Real-IP: 1.2.3.4", "CF-Connecting-IP: 1.2.3.4", "CF-Ray: 1",
+        "X-Envoy-External-Address: 1.2.3.4",
         "True-Client-IP: 1.2.3.4", "X-Railway-Edge: eu", "X-FORWARDED-HOST: localhost", "X-Forwarded-For:",
     ],
 )  # fmt: skip
@@ -111,8 +113,9 @@ def test_a_head_of_the_limit_is_read_and_a_longer_one_refused():
 
 
 @pytest.mark.parametrize(
-    "start", [b"\x16\x03\x01", b"\x00", b"SSH-2.0-x\r\n", b"EHLO a\r\n", b"*1\r\n", b"GET / HTTP/1.0\n", b"GET /\r\n", b"get"]
-)  # fmt: skip
+    "start",
+    [b"\x16\x03\x01", b"\x00", b"SSH-2.0-x\r\n", b"EHLO a\r\n", b"*1\r\n", b"GET / HTTP/1.0\n", b"GET /\r\n", b"get"],
+)
 def test_what_cannot_become_a_request_is_refused_at_once(start):
     """Nobody who speaks something else waits for a time-out."""
     with pytest.raises(BadRequestError):

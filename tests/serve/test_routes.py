@@ -2,6 +2,7 @@
 
 import pytest
 from serve.client import request
+
 from sidecar.serve.routes import METHODS, PATHS, Ask, Refusal, Route, decide
 
 TOKEN = "correct-horse"

@@ -20,6 +20,7 @@ class Answer(NamedTuple):
 
     status: int
     body: Any
+    """Decoded, where it is JSON."""
     asked: float
     """When, in seconds of CLOCK_MONOTONIC."""
     answered: float
@@ -32,7 +33,9 @@ def ask(port: int, path: str = "/health/ready") -> Answer:
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        return Answer(response.status, json.loads(response.read()), asked, time.monotonic())
+        body = response.read().decode()
+        is_json = "json" in response.headers["Content-Type"]
+        return Answer(response.status, json.loads(body) if is_json else body, asked, time.monotonic())
     finally:
         connection.close()
 

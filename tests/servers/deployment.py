@@ -32,9 +32,7 @@ _MARK = "DEPLOYMENT_UNDER_TEST"
 _HONCHO = re.compile(r"\d\d:\d\d:\d\d (?P<name>\S+) +\| (?P<text>.*)")
 
 Event = dict[str, Any]
-"""A line of JSON that a program said: of the sidecar's log, or of the sham gateway. ``heard`` is when it was read here."""
-
-Fits = Callable[[str], bool]
+"""A line of JSON that a program said, such as the sidecar's log; ``heard`` is when it was read here."""
 
 
 class Program:
@@ -99,6 +97,12 @@ class Program:
         status = self._process.wait(WITHIN)
         self._reader.join(WITHIN)
         return status
+
+    def strays(self) -> list[str]:
+        """Find what a sidecar has said since it started that is no event, such as a traceback."""
+        own = [line for line in self.lines if "health." in line.partition("|")[0] or not _HONCHO.fullmatch(line)]
+        start = next((place for place, line in enumerate(own) if '"event":"started"' in line), len(own))
+        return [line for line in own[start:] if _as_event((0.0, line)) is None]
 
     def close(self) -> None:
         """Kill it with its whole session's group, and let go of it."""
@@ -190,7 +194,7 @@ class Deployment:
         return [process for process in psutil.process_iter() if _variable(process, _MARK) == self._mark]
 
     def close(self) -> None:
-        """Kill everything that is left; then hold the sidecars to it that every line they wrote was an event."""
+        """Kill everything that is left, and hear what it said to the last."""
         for program in self._started:
             program.close()
         while left := self.processes():
@@ -201,6 +205,10 @@ class Deployment:
         for program in self._started:
             program.finish()
 
+    def strays(self) -> list[str]:
+        """Find what sidecars have said that is no event."""
+        return [line for program in self._started for line in program.strays()]
+
     def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
         path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
         return {"PATH": path, "HOME": str(self.directory), "LANG": "C.UTF-8", _MARK: self._mark, **given}
@@ -208,12 +216,13 @@ class Deployment:
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    """Hold the programs of one test."""
+    """Hold the programs of one test. Whatever the test is about, a sidecar that has started says events only."""
     deployed = Deployment(tmp_path)
     try:
         yield deployed
     finally:
         deployed.close()
+    assert deployed.strays() == []
 
 
 def is_event(event: Event, name: str, **fields: object) -> bool:

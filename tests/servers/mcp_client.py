@@ -32,7 +32,9 @@ class Call(threading.Thread):
         session, _ = self._post({"id": 1, "method": "initialize", "params": _INITIALIZE}, headers)
         headers |= {"Mcp-Session-Id": session or "", "MCP-Protocol-Version": "2025-06-18"}
         self._post({"method": "notifications/initialized"}, headers)
-        _, reply = self._post({"id": 2, "method": "tools/call", "params": {"name": self._tool, "arguments": {}}}, headers)
+        _, reply = self._post(
+            {"id": 2, "method": "tools/call", "params": {"name": self._tool, "arguments": {}}}, headers
+        )
         self.result = _message(reply)["result"]
 
     def _post(self, message: dict[str, Any], headers: dict[str, str]) -> tuple[str | None, str]:

@@ -1,0 +1,129 @@
+"""``sidecar run`` at its edges: what keeps it from starting, what it writes, and how it ends."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from command_line import COMMAND, clean_environment, run, running
+
+QUICK = '[server]\nhost = "127.0.0.1"\nport = {port}\nlinger = "0s"\n'
+
+
+def told(process):
+    """The next event in the log."""
+    return json.loads(process.stderr.readline())
+
+
+def until(process, kind):
+    """Read the log until this kind of event."""
+    while (event := told(process))["event"] != kind:
+        pass
+    return event
+
+
+def test_a_port_in_use_is_told_in_one_line(configure, web, tmp_path):
+    """Which port, why, and what to do; no traceback."""
+    path = configure(f'[server]\nhost = "127.0.0.1"\nport = {web.port}', well=web.probe("/ok"))
+    done = run("run", "--config", path, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"sidecar: cannot listen on 127.0.0.1, port {web.port}: another program listens there already; "
+        "stop it, or choose another port with SIDECAR_PORT\n"
+    )
+
+
+def test_an_invalid_configuration_keeps_it_from_starting(tmp_path):
+    """The problem is told as by ``config check``."""
+    (tmp_path / "x.toml").write_text("[servr]")
+    done = run("run", "--config", "x.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == 'sidecar: x.toml:1: servr: unknown table or key; did you mean "server"?\n'
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_dies_of_the_signal_that_ended_it(number, configure, web, free_port, tmp_path):
+    """Its parent learns the truth; the last words are written before."""
+    path = configure(QUICK.format(port=free_port), well=web.probe("/ok"))
+    with running("run", "--config", path, cwd=tmp_path) as process:
+        until(process, "started")
+        process.send_signal(number)
+        assert until(process, "stopped")["message"] == f"stopped by {number.name}"
+        assert process.wait() == -number
+
+
+def test_a_refused_reload_is_one_line_of_json_and_changes_nothing(configure, web, free_port, tmp_path):
+    """However many problems the file has; and the health port still answers for the old one."""
+    path = configure(QUICK.format(port=free_port), well=web.probe("/ok"))
+    with running("run", "--config", path, cwd=tmp_path) as process:
+        until(process, "started")
+        path.write_text("[servr]\n[drian]\n")
+        process.send_signal(signal.SIGHUP)
+        refused = until(process, "reload_refused")
+        assert refused["severity"] == "error"
+        assert len(refused["message"].splitlines()) == 3
+        assert "drian" in refused["message"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=20) as reply:
+            assert b'"well"' in reply.read()
+
+
+def test_a_log_that_nobody_reads_does_not_stop_it(configure, web, free_port, tmp_path):
+    """With the pipe full to the brim the health port answers still, and a signal ends it."""
+    path = configure(QUICK.format(port=free_port), well=web.probe("/ok"))
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with ours, theirs:
+        try:
+            while True:
+                theirs.send(b"x" * 65536)
+        except BlockingIOError:
+            theirs.setblocking(True)
+        with running("run", "--config", path, cwd=tmp_path, stderr=theirs.fileno()) as process:
+            reply = _ask_when_up(free_port, process)
+            assert reply == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait() == -signal.SIGTERM
+
+
+def test_a_closed_standard_error_is_no_error(configure, web, free_port, tmp_path):
+    """Its number belongs to a socket by then, and nothing may be written into that."""
+    path = configure(QUICK.format(port=free_port), well=web.probe("/ok"))
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, "run", "--config", str(path)]
+    with subprocess.Popen(command, cwd=tmp_path, env=clean_environment()) as process:
+        try:
+            assert _ask_when_up(free_port, process) == 200
+            process.terminate()
+            assert process.wait() == -signal.SIGTERM
+        finally:
+            process.kill()
+
+
+def test_only_what_is_configured_is_imported(configure, web, free_port, tmp_path):
+    """Client libraries, and whatever the running agent has no use for, stay out of memory."""
+    path = configure(QUICK.format(port=free_port), well=web.probe("/ok"))
+    vain = {"asyncpg", "httpx", "redis", "psutil", "importlib.metadata", "email", "http", "xml", "sqlite3", "secrets"}
+    imported = set()
+    with running("run", "--config", path, cwd=tmp_path, PYTHONVERBOSE="1") as process:
+        while '"started"' not in (line := process.stderr.readline()):
+            if line.startswith("import '"):
+                imported.add(line.split("'")[1])
+    assert "sidecar.cli.run" in imported
+    assert "probes.http" in imported
+    assert imported & vain == set()
+
+
+def _ask_when_up(port: int, process: "subprocess.Popen[str]") -> int:
+    """Ask for the liveness as soon as there is somebody to ask, which no event tells when the log is not to be had."""
+    for _ in range(3000):
+        assert process.poll() is None, "the sidecar has ended"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=20) as reply:
+                return reply.status
+        except urllib.error.URLError as error:
+            assert isinstance(error.reason, ConnectionError)
+        time.sleep(0.01)
+    raise AssertionError("the sidecar does not come up")

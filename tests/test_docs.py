@@ -1,0 +1,126 @@
+"""The documentation is true: its examples are taken from the pages and run."""
+
+import json
+import os
+import re
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import tomli
+from anyio import to_thread
+from command_line import run
+from distributions import install
+from servers.http import OK, answer, serving
+
+from sidecar.contract import Evidence, Run
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def examples(page, language):
+    """The examples in one language on a page, in their order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def site(tmp_path):
+    """The documented kind, installed as its documented project says."""
+    [module] = examples("probes.md", "python")
+    project = tomli.loads(examples("probes.md", "toml")[0])["project"]
+    kinds = project["entry-points"]["sidecar.probes"]
+    assert project["name"].replace("-", "_") == "sidecar_file_age"
+    return install(tmp_path / "site", "sidecar_file_age", module, **kinds)
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    """The documented configuration, with a file that can be written here."""
+    table = examples("probes.md", "toml")[1]
+    assert '"/var/backups/gateway.dump"' in table
+    path = tmp_path / "sidecar.toml"
+    path.write_text("derive = false\n" + table.replace("/var/backups/gateway.dump", str(tmp_path / "dump")))
+    return path
+
+
+def test_the_documented_kind_fits_into_twenty_lines():
+    """Blank ones not counted."""
+    [module] = examples("probes.md", "python")
+    assert len([line for line in module.splitlines() if line.strip()]) <= 20
+
+
+def test_the_documented_kind_says_what_the_page_shows(site, configuration, tmp_path):
+    """Installed as a distribution of its own, it is found by its entry point, and fails with the shown reason."""
+    dump = tmp_path / "dump"
+    dump.write_bytes(b"backup")
+    os.utime(dump, (time.time() - 180_000,) * 2)
+    done = run("check", "--config", configuration, cwd=tmp_path, PYTHONPATH=str(site))
+    [shown] = examples("probes.md", "console")
+    heading, line = done.stdout.splitlines()[:2]
+    assert [heading.split(), without_times(line)] == [
+        shown.splitlines()[0].split(),
+        without_times(shown.splitlines()[1]),
+    ]
+    assert done.returncode == 1
+
+
+def without_times(line):
+    """A line of the table without what differs from run to run."""
+    return re.sub(r" +[\d.]+ ms| found \d+", "", line)
+
+
+def test_the_documented_kind_passes_and_notes_the_size(site, configuration, tmp_path):
+    """A file that was just written is young enough."""
+    (tmp_path / "dump").write_bytes(b"backup")
+    done = run("check", "--json", "--config", configuration, cwd=tmp_path, PYTHONPATH=str(site))
+    probe = json.loads(done.stdout)["probes"]["backup"]
+    assert (probe["outcome"], probe["notes"]) == ("pass", {"size_bytes": 6})
+
+
+def test_the_documented_kind_fails_without_the_file(site, configuration, tmp_path):
+    """A failure from deep down."""
+    done = run("check", "--config", configuration, cwd=tmp_path, PYTHONPATH=str(site))
+    assert f"the file exists: found no {tmp_path}/dump" in done.stdout
+    assert done.returncode == 1
+
+
+def test_the_documented_kinds_keys_are_checked_like_any_others(site, configuration, tmp_path):
+    """A mistake in a third party's table is told with its line, and the right name."""
+    configuration.write_text(configuration.read_text().replace("max_age", "maxage"))
+    done = run("config", "check", "--config", configuration, cwd=tmp_path, PYTHONPATH=str(site))
+    assert done.stderr == f'sidecar: {configuration}:5: probes.backup.maxage: unknown key; did you mean "max_age"?\n'
+
+
+@pytest.mark.anyio
+async def test_the_shape_of_the_json_is_the_documented_one(tmp_path):
+    """Every key of the example is there, in its place and of its type, and no other."""
+    [shown] = examples("commands.md", "json")
+    async with serving(answer(OK)) as server:
+        (tmp_path / "sidecar.toml").write_text(f"""
+            derive = false
+            [probes.gateway]
+            kind = "http"
+            url = "{server.url()}"
+            [probes.off]
+            kind = "process"
+            enabled = false
+        """)
+        check = partial(run, "check", "--json", "--config", "sidecar.toml", cwd=tmp_path)
+        done = await to_thread.run_sync(check)
+    assert shape(json.loads(done.stdout)) == shape(json.loads(shown))
+
+
+def shape(value):
+    """Keys and types; of a list those of its first element, of the notes none, because they differ."""
+    if isinstance(value, dict):
+        return {key: shape(each) for key, each in value.items() if key != "notes"}
+    return [shape(value[0])] if isinstance(value, list) else type(value).__name__
+
+
+def test_the_documented_words_of_the_contract_exist():
+    """Every kind of evidence is explained, and every name that the page's table of calls mentions is there."""
+    page = (DOCS / "probes.md").read_text()
+    assert set(re.findall(r"^\| `([A-Z]+)` \|", page, re.MULTILINE)) == {evidence.name for evidence in Evidence}
+    for call in re.findall(r"`run\.(\w+)\(", page):
+        assert callable(getattr(Run, call))

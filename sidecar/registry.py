@@ -58,7 +58,7 @@ def _import(name: str, reference: str) -> object:
     module, _, attribute = reference.partition(":")
     try:
         return getattr(import_module(module), attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         cause = f"{type(error).__name__}: {error}"
         advice = "mend or uninstall the package that offers it"
         raise SidecarError(f"cannot load probe kind {name!r} from {reference}: {cause}; {advice}") from error

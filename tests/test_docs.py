@@ -57,17 +57,13 @@ def test_the_documented_kind_says_what_the_page_shows(site, configuration, tmp_p
     os.utime(dump, (time.time() - 180_000,) * 2)
     done = run("check", "--config", configuration, cwd=tmp_path, PYTHONPATH=str(site))
     [shown] = examples("probes.md", "console")
-    heading, line = done.stdout.splitlines()[:2]
-    assert [heading.split(), without_times(line)] == [
-        shown.splitlines()[0].split(),
-        without_times(shown.splitlines()[1]),
-    ]
+    assert without_times(done.stdout).startswith(without_times(shown))
     assert done.returncode == 1
 
 
-def without_times(line):
-    """A line of the table without what differs from run to run."""
-    return re.sub(r" +[\d.]+ ms| found \d+", "", line)
+def without_times(table):
+    """A table without what differs from run to run."""
+    return re.sub(r" +[\d.]+ ms| +TIME| found \d+ s", "", table)
 
 
 def test_the_documented_kind_passes_and_notes_the_size(site, configuration, tmp_path):

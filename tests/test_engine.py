@@ -39,9 +39,11 @@ class Scripted(Probe):
         self.closed = anyio.Event()
 
     async def observe(self, run):
+        """Look as the script says."""
         await self.look(run)
 
     async def aclose(self):
+        """Note that the end has come."""
         self.closed.set()
 
 
@@ -179,12 +181,13 @@ class Bench:
             report=lambda plan, verdict: self.send.send_nowait((plan.name, verdict.outcome)),
             delay=lambda plan: plan.interval,
             late=self.late.append,
-            note_lag=lambda lag: None,
+            note_lag=lambda _: None,
             clock=boottime,
             seed=1,
         )
 
     def make(self, plan):
+        """Make the scripted probe of this plan."""
         self.made[plan.name] = Scripted(self.looks[plan.name])
         return self.made[plan.name]
 

@@ -96,9 +96,11 @@ class ReplyReader:
     def close(self) -> None:
         """Take no more pieces, and let go of the parser.
 
-        It holds our methods and we hold it: broken up here, no reply waits for the cycle collector, whole or failed.
+        It holds our methods and we hold it, as a failure that was raised holds us: broken up here, no reply waits for
+        the cycle collector, whole or failed.
         """
         del self._parser
+        self._failure = None
 
     def _parse(self, piece: bytes) -> None:
         self._wire_left -= len(piece)

@@ -4,6 +4,7 @@ import pytest
 from builders import process
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sidecar.core.drain import (
     SIGNALS,
     TRANSITIONS,

@@ -2,6 +2,7 @@
 
 import pytest
 from builders import probe, verdict
+
 from sidecar.core.health import CheckState, cause_of, is_undecided, new_check, stale_at, step_check
 from sidecar.core.verdict import Cause, Evidence, Outcome
 
@@ -85,7 +86,7 @@ def test_unknown_verdicts_do_not_renew_what_is_known():
     ],
 )
 def test_a_cause_is_local_only_with_local_evidence(evidence, alone, with_sick_upstream):
-    """A wrong reply is the gateway's own fault only while every upstream passes; a misconfigured probe proves nothing."""
+    """A wrong reply is the gateway's own fault only while every upstream passes; 404 proves nothing."""
     failed = verdict(F, 1.0, evidence=evidence)
     assert cause_of(failed, upstreams_pass=True) is alone
     assert cause_of(failed, upstreams_pass=False) is with_sick_upstream

@@ -4,6 +4,7 @@ from builders import plan, probe, process, verdict
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from sidecar.core.drain import SIGNALS, DrainPhase, DrainStep
 from sidecar.core.errors import IllegalTransitionError
 from sidecar.core.events import (

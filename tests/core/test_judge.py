@@ -1,6 +1,7 @@
 """From an observation to a verdict."""
 
 import pytest
+
 from sidecar.core.judge import judge
 from sidecar.core.verdict import Evidence, Finding, Observation, Outcome
 

@@ -2,6 +2,7 @@
 
 import pytest
 from builders import plan, probe, process, verdict
+
 from sidecar.core.drain import DrainPhase, DrainStep
 from sidecar.core.errors import IllegalTransitionError
 from sidecar.core.events import (

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sidecar.core.schedule import GRID, next_tick
 
 times = st.floats(0, 1e7)

@@ -12,10 +12,10 @@ _LENGTH_AT_MOST = 8192
 
 
 class Address(Struct, frozen=True):
-    """A place that HTTP requests can be sent to."""
+    """A place that requests can be sent to."""
 
     scheme: str
-    """``http`` or ``https``."""
+    """``http`` or ``https``; ``tcp`` where something else is spoken."""
     host: str
     """A name or a literal address, an IPv6 one without brackets; lower case."""
     port: int
@@ -59,6 +59,19 @@ def parse_url(url: str) -> Address:
     host, port = _host_and_port(authority, _PORTS[scheme])
     path = "".join(target)
     return Address(scheme, host, port, path if path.startswith("/") else "/" + path)
+
+
+def parse_place(text: str, port: int = 0) -> Address:
+    """Take ``host:port`` apart: a place where something other than HTTP is spoken.
+
+    ``port`` stands in where none is given; with 0 it has to be. The ``ValueError`` does not repeat the text.
+    """
+    try:
+        host, port = _host_and_port(text, port)
+    except ValueError:
+        forms = "host:port, or [address]:port for IPv6, with a port from 1 to 65535"
+        raise ValueError(f"the address cannot be read: expected {forms}") from None
+    return Address("tcp", host, port, "")
 
 
 def literal_family(host: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import ssl
 from asyncio import to_thread
+from collections.abc import Sequence
 from contextlib import suppress
 
 from sidecar.contract import Evidence, Outcome, ProbeFailure
@@ -23,6 +24,10 @@ _CERTIFICATE_FAULTS = {
 """OpenSSL's ``X509_V_ERR_*`` codes that operators meet."""
 
 
+class CertificateRefused(ProbeFailure):
+    """The other side's certificate cannot be trusted."""
+
+
 class Tls:
     """How a probe speaks TLS. The context, which takes tens of milliseconds to build, is built once, at first use."""
 
@@ -34,6 +39,7 @@ class Tls:
         server_name: str | None = None,
         cert_file: str | None = None,
         key_file: str | None = None,
+        protocols: Sequence[str] = ("http/1.1",),
     ) -> None:
         self.server_name = server_name
         """The name to send and to find in the certificate; the host of the URL if not given."""
@@ -41,6 +47,7 @@ class Tls:
         self._ca_file = ca_file
         self._cert_file = cert_file
         self._key_file = key_file
+        self._protocols = protocols
         self._context: ssl.SSLContext | None = None
 
     @property
@@ -61,7 +68,8 @@ class Tls:
 
     def _build(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self._ca_file)
-        context.set_alpn_protocols(["http/1.1"])
+        if self._protocols:
+            context.set_alpn_protocols(self._protocols)
         if not self._verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -105,6 +113,14 @@ class TlsStream:
             else:
                 await self._flush()
                 return
+
+    def certificate(self) -> bytes:
+        """Give the other side's certificate in DER; empty if it has shown none."""
+        return self._tls.getpeercert(binary_form=True) or b""
+
+    def protocol(self) -> str:
+        """Name the version of TLS that was agreed on."""
+        return self._tls.version() or "none"
 
     async def send(self, data: bytes) -> None:
         """Send all of it."""
@@ -153,7 +169,7 @@ class TlsStream:
     def _failure(self, error: ssl.SSLError) -> ProbeFailure:
         if isinstance(error, ssl.SSLCertVerificationError):
             fault = _CERTIFICATE_FAULTS.get(error.verify_code, error.verify_message)
-            return ProbeFailure(f"the certificate of {self._where} is valid", fault.format(name=self._name))
+            return CertificateRefused(f"the certificate of {self._where} is valid", fault.format(name=self._name))
         reason = (error.reason or "an error without a name").replace("_", " ").lower()
         return ProbeFailure(f"{self._where} completes the TLS handshake", reason)
 

@@ -68,6 +68,8 @@ class ProcessProbe(Probe[Spec]):
     def __init__(self, spec: Spec, setting: Setting) -> None:
         super().__init__(spec, setting)
         self._known: GatewayProcess | None = None
+        self._in_doubt = False
+        """Somebody was seen to listen who was not proven; it takes a moment to look at every process."""
         self._process: psutil.Process | None = None
 
     async def observe(self, run: Run) -> None:
@@ -77,7 +79,8 @@ class ProcessProbe(Probe[Spec]):
         if suspect:
             _prove_alive(suspect)
         if current is None:
-            raise _not_found(self.setting.gateway)
+            raise self._not_found()
+        self._in_doubt = False
         try:
             usage = self._measure(current)
         except psutil.NoSuchProcess:
@@ -88,6 +91,24 @@ class ProcessProbe(Probe[Spec]):
             run.note(_LIMITS[name][1], figure)
         self._hold_to_limits(run, usage)
         run.expect("the gateway's process is alive", f"pid {current.pid}", holds=True)
+
+    def _not_found(self) -> ProbeFailure:
+        """Say what there is instead of a proven process, and what to do.
+
+        While somebody listens who stays unproven, the gateway's other checks tell how it is: this one only warns that
+        there will be no drain. While nobody listens, nothing is known.
+        """
+        gateway = self.setting.gateway
+        rule = f"the gateway's process is found{_where_sought(gateway)}"
+        users = {each.uid for each in sockdiag.listeners(gateway.port)}
+        if not users:
+            observed = f"nobody listening on port {gateway.port}: has the gateway started, and is this its port?"
+            return ProbeFailure(rule, observed, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
+        held = f"port {gateway.port} held by user {', '.join(map(str, sorted(users)))}, but nobody proven"
+        advice = f"is the sidecar's user ({os.geteuid()}) the same?"
+        known_for_long, self._in_doubt = self._in_doubt, True
+        otherwise = Outcome.WARN if known_for_long else Outcome.UNKNOWN
+        return ProbeFailure(rule, f"{held}: {advice}", otherwise=otherwise, evidence=Evidence.OBSERVER)
 
     def _measure(self, current: GatewayProcess) -> dict[str, int | float]:
         """Read what can be read; a figure that the kernel keeps from us is missing."""
@@ -146,21 +167,6 @@ def _prove_alive(suspect: GatewayProcess) -> None:
 
 def _gone(suspect: GatewayProcess, how: str) -> ProbeFailure:
     return ProbeFailure("the gateway's process is alive", f"pid {suspect.pid} {how}", evidence=Evidence.GONE)
-
-
-def _not_found(gateway: GatewayPlan) -> ProbeFailure:
-    """Say what there is instead of a proven process, and what to do.
-
-    While somebody listens whom we cannot prove to be the gateway, its other checks tell how it is: this one only warns
-    that there will be no drain. While nobody listens, nothing is known.
-    """
-    rule = f"the gateway's process is found{_where_sought(gateway)}"
-    users = {each.uid for each in sockdiag.listeners(gateway.port)}
-    if users:
-        held = f"port {gateway.port} held by user {', '.join(map(str, sorted(users)))}, but nobody proven"
-        return ProbeFailure(rule, f"{held}: is the sidecar's user ({os.geteuid()}) the same?", otherwise=Outcome.WARN)
-    observed = f"nobody listening on port {gateway.port}: has the gateway started, and is this its port?"
-    return ProbeFailure(rule, observed, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
 
 
 def _where_sought(gateway: GatewayPlan) -> str:

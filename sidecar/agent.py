@@ -1,8 +1,8 @@
 """The composition root: which parts there are, and who hears of what."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from random import SystemRandom
 from typing import Any
 
 import anyio
@@ -64,7 +64,7 @@ class Agent:
             late=self._late,
             note_lag=self.tracker.note_lag,
             clock=boottime,
-            seed=SystemRandom().getrandbits(32),
+            seed=int.from_bytes(os.urandom(4)),
         )
 
     @asynccontextmanager

@@ -1,7 +1,6 @@
 """Lists of tools: what they hold, how two of them differ, and what a call must repeat in its headers. Pure."""
 
 import base64
-import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -72,6 +71,8 @@ class ToolList:
 
     def nearest(self, name: str) -> list[str]:
         """Find the names most like ``name``."""
+        import difflib  # noqa: PLC0415 - loaded by whoever misses a tool
+
         known = list(self.hashes)[:_COMPARED_AT_MOST]
         return difflib.get_close_matches(name, known, n=3)
 

@@ -14,6 +14,8 @@ from msgspec import Raw, Struct
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EVENT_END = re.compile(rb"(?>\r\n|\n|\r){2}")
 _LONGEST_EVENT_END = 4
+_EXPLAINED_WITHIN = 64 * 1024
+"""Bytes of a stream of events in which the error that explains a refusal is looked for."""
 
 
 class RpcError(Struct, frozen=True):
@@ -97,7 +99,8 @@ class ReplyFinder:
 
 def find_error(body: bytes) -> RpcError | None:
     """Find the first JSON-RPC error in a body, whatever it answers: it explains a refusal."""
-    for text in [body] if _is_json(body) else filter(None, map(_event_data, _EVENT_END.split(body))):
+    events = _EVENT_END.split(body[:_EXPLAINED_WITHIN])
+    for text in [body] if _is_json(body) else filter(None, map(_event_data, events)):
         for message in _decode(text):
             if message.error:
                 return message.error

@@ -1,4 +1,4 @@
-"""What the environment says where the file says nothing: ports, and the token.
+"""What the environment says where the file says nothing: ports, the token, how to write events.
 
 ``PORT`` is the health port where a platform sets it, because that is the port which the platform asks for health. A
 process manager sets ``PORT`` too, to a number of its own for each entry, and there it means nothing.
@@ -21,6 +21,7 @@ def fill_in(document: dict[str, Any], environ: Mapping[str, str], report: Report
         ("gateway", "port", ["GATEWAY_PORT"]),
         ("server", "port", health),
         ("server", "token", ["SIDECAR_TOKEN"]),
+        ("log", "format", ["SIDECAR_LOG_FORMAT"]),
     ):
         section = document.setdefault(table, {})
         variable = next((name for name in variables if environ.get(name)), None)

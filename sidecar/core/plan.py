@@ -122,7 +122,7 @@ class ServerPlan(Struct, frozen=True, kw_only=True):
     token: Annotated[Secret, Meta(min_length=8)] | None = None
     """The bearer token that shows details. Without one only loopback sees them."""
     max_connections: Annotated[int, Meta(ge=16, le=65536)] = 4096
-    """So many connections are kept open at once; further ones are refused."""
+    """So many connections are kept open at once; for a further one the longest idle makes room."""
     idle_timeout: Annotated[Duration, Meta(ge=1, le=3600)] = 30.0
     """A connection that has sent no whole request for so long is closed."""
     linger: Annotated[Duration, Meta(le=86400)] = 30.0

@@ -2,7 +2,6 @@
 
 import os
 from contextlib import suppress
-from pathlib import Path
 
 from sidecar.contract import GatewayPlan, GatewayProcess
 from sidecar.gateway.listening import answering
@@ -99,7 +98,7 @@ def _identity(stat: ProcStat) -> GatewayProcess:
 def _collect_facts() -> dict[int, Facts]:
     processes = {}
     for pid in procfs.pids():
-        with suppress(ProcessLookupError, FileNotFoundError):  # it has ended since the listing
+        with suppress(ProcessLookupError):  # it has ended since the listing
             processes[pid] = _facts(pid)
     return processes
 
@@ -107,7 +106,7 @@ def _collect_facts() -> dict[int, Facts]:
 def _facts(pid: int) -> Facts:
     # Who it is comes first: were the pid reused in between, the identity would be refused when the watch begins.
     stat = procfs.stat(pid)
-    owner = Path(f"/proc/{pid}").stat().st_uid
+    owner = procfs.owner(pid)
     try:
         return Facts(stat, owner, frozenset(procfs.socket_inodes(pid)))
     except PermissionError:

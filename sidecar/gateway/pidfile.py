@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 
 from sidecar.linux import procfs
 from sidecar.linux.procfs import ProcStat
@@ -28,8 +27,8 @@ def process_in_file(path: str) -> ProcStat:
     pid = _parse(path, text)
     try:
         process = procfs.stat(pid)
-        process_owner = Path(f"/proc/{pid}").stat().st_uid
-    except (ProcessLookupError, FileNotFoundError):
+        process_owner = procfs.owner(pid)
+    except ProcessLookupError:
         raise PidFileError(f"the pid file {path} names a process that does not run") from None
     except OSError as error:
         raise PidFileError(f"cannot inspect the process that the pid file {path} names: {error.strerror}") from None

@@ -74,7 +74,7 @@ def servers(scene: Scene) -> frozenset[int] | Unproven:
 def topmost(scene: Scene, candidates: Collection[int]) -> int | Unproven:
     """Choose the one candidate (of at least one) from which all others descend."""
     heads = [pid for pid in candidates if not any(above in candidates for above in ancestors(scene, pid))]
-    if len(heads) != 1:
+    if len(heads) != 1 or not all(pid == heads[0] or heads[0] in ancestors(scene, pid) for pid in candidates):
         doubt = f"several processes listen at {scene.place}, and none of them is the parent of all"
         return Unproven(doubt, name_pids(heads or candidates))
     parent = _parent_in_doubt(scene, heads[0])

@@ -60,6 +60,14 @@ def environment(pid: int) -> dict[str, str]:
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 
+def owner(pid: int) -> int:
+    """Tell which user the process runs as."""
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError as error:
+        _explain(pid, error)
+
+
 def open_files(pid: int) -> int:
     """Count the file descriptors that the process holds.
 

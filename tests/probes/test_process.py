@@ -162,11 +162,12 @@ async def test_a_process_that_is_not_found(keys, words):
 
 
 async def test_a_process_that_is_lost_from_sight(gateway):
-    """While somebody listens who is not proven, that is a warning; once the known one has ended, it is gone."""
+    """Somebody who listens and stays unproven is a warning, from the second look on; the known one can still end."""
     known = [gateway.identity]
     probe = probe_of(lambda: known[0], GatewayPlan(port=gateway.port))
     await look(probe)
     known[0] = None
+    assert (await look(probe)).outcome is Outcome.UNKNOWN
     verdict = await look(probe)
     assert verdict.outcome is Outcome.WARN
     assert f"held by user {os.geteuid()}, but nobody proven" in verdict.reason

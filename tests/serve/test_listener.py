@@ -30,7 +30,7 @@ def open_files():
 
 async def test_both_families_are_served_on_one_port():
     """Without a host, IPv4 and IPv6 are answered on the same port, also when it was chosen freely."""
-    async with listen(ServerPlan(), ready().board, port=0) as listening:
+    async with listen(ServerPlan(max_connections=64), ready().board, port=0) as listening:
         assert listening.urls == (f"http://127.0.0.1:{listening.port}", f"http://[::1]:{listening.port}")
         assert listening.warnings == ()
         for host in ("127.0.0.1", "::1"):
@@ -70,7 +70,7 @@ async def test_without_ipv6_there_is_ipv4_and_a_warning(monkeypatch, number):
 
     with monkeypatch.context() as patched:
         patched.setattr("sidecar.serve.sockets.socket.socket", WithoutIPv6)
-        context = listen(ServerPlan(), ready().board, port=0)
+        context = listen(ServerPlan(max_connections=64), ready().board, port=0)
         listening = await context.__aenter__()
     try:
         assert listening.urls == (f"http://127.0.0.1:{listening.port}",)

@@ -182,12 +182,17 @@ class Deployment:
         """Start what this Procfile says under honcho."""
         path = self.directory / "Procfile"
         path.write_text(procfile)
-        return self.start([BIN / "honcho", "-f", path, "start"], env=self.ports | env)
+        return self.start([BIN / "honcho", "-f", path, "start"], env=self.ports | self._json | env)
 
     @property
     def ports(self) -> dict[str, str]:
         """The variables that move the ports."""
         return {"GATEWAY_PORT": str(self.gateway_port), "SIDECAR_PORT": str(self.port)}
+
+    @property
+    def _json(self) -> dict[str, str]:
+        """Events are read here by a program, whoever else a Procfile has in mind."""
+        return {"SIDECAR_LOG_FORMAT": "json"}
 
     def processes(self) -> list[psutil.Process]:
         """Every process that was started here or by one of those, and has not ended."""
@@ -201,7 +206,7 @@ class Deployment:
             for process in left:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
-            psutil.wait_procs(left, WITHIN)
+            time.sleep(0.01)  # the end of somebody else's child is told to nobody here
         for program in self._started:
             program.finish()
 

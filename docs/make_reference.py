@@ -1,10 +1,8 @@
 """Write the generated part of ``configuration.md`` from the types: ``python docs/make_reference.py``."""  # noqa: INP001 - a script
 
-import ast
 import inspect
 from collections.abc import Iterator
 from enum import Enum
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +10,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo, fields
 
 from sidecar.config.load import TABLES
+from sidecar.config.meanings import flow, meanings
 from sidecar.config.shapes import is_kind_of, members, quantity, unwrap
 from sidecar.config.tables import ProbeKeys, TopLevel
 from sidecar.config.units import write_duration, write_size
@@ -46,8 +45,8 @@ def _reference() -> Iterator[str]:
 
 def _table(heading: str, cls: type[Struct], leave_out: type[Struct] | None = None) -> Iterator[str]:
     yield f"{heading}\n"
-    yield f"{_flow(inspect.getdoc(cls) or '')}\n"
-    texts = _texts(cls)
+    yield f"{flow(inspect.getdoc(cls) or '')}\n"
+    texts = meanings(cls)
     hidden = {field.name for field in fields(leave_out)} if leave_out else set()
     yield "| key | value | default | meaning |\n|---|---|---|---|"
     for field in fields(cls):
@@ -61,7 +60,7 @@ def _table(heading: str, cls: type[Struct], leave_out: type[Struct] | None = Non
 
 
 def _choices(name: str, cls: type[Enum]) -> Iterator[str]:
-    texts = _texts(cls)
+    texts = meanings(cls)
     yield f"The values of {name}:\n"
     for member in cls:
         yield f'- `"{member.value}"`: {texts[member.name]}'
@@ -96,27 +95,6 @@ def _default(field: FieldInfo) -> str:
 def _quantity(type_: Any) -> str | None:
     base, metas = unwrap(type_)
     return quantity(metas) or next(filter(None, map(_quantity, members(base))), None)
-
-
-def _texts(cls: type) -> dict[str, str]:
-    """Collect the docstrings of a class's attributes, and of those that it inherits."""
-    texts: dict[str, str] = {}
-    for parent in reversed(cls.__mro__):
-        if parent.__module__.partition(".")[0] not in {"sidecar", "probes"}:
-            continue
-        (body,) = (node.body for node in ast.parse(inspect.getsource(parent)).body if isinstance(node, ast.ClassDef))
-        for node, following in pairwise(body):
-            match node, following:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
-                    ast.Expr(value=ast.Constant(value=str(text))),
-                ):
-                    texts[name] = _flow(text)
-    return texts
-
-
-def _flow(text: str) -> str:
-    return " ".join(text.split()).replace("``", "`")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The sidecar as a process of its own: the agent, its health port, and the signals it obeys."""
 
 import signal
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import anyio
 import anyio.to_thread
@@ -12,64 +14,67 @@ from sidecar.clock import boottime
 from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind, Severity, StopRequested
 from sidecar.core.plan import Plan
+from sidecar.orders import Orders
 from sidecar.serve.board import Board
+from sidecar.serve.control import control_socket, take_orders
 from sidecar.serve.health_json import About
 from sidecar.serve.listener import Listening, listen
+from sidecar.serve.socketfile import choose_place
 
 Tell = Callable[[Event], None]
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
-async def serve(plan: Plan, load: Callable[[], Plan], tell: Tell, *, service_id: str | None) -> signal.Signals:
+async def serve(plan: Plan, load: Callable[[], Plan], tell: Tell, *, environ: Mapping[str, str]) -> signal.Signals:
     """Run until a signal asks to stop; returns that signal.
 
-    ``load`` reads the configuration anew, for SIGHUP. Raises ``SidecarError`` when the health port cannot be had.
+    ``load`` reads the configuration anew, for a reload. Raises ``SidecarError`` when the health port or the control
+    socket cannot be had.
 
     The order matters. Signals are obeyed before anything else exists. The health port answers before the first probe
-    runs, because platforms count from the start; and it is the last to close, because they ask until the end.
+    runs, because platforms count from the start; and it is the last to close, because they ask until the end. What an
+    operator said before a restart holds before the first probe runs.
     """
-    board = Board(About(version=__version__, service_id=service_id), boottime)
+    board = Board(About(version=__version__, service_id=environ.get("RAILWAY_SERVICE_ID")), boottime)
     agent = Agent(plan, publish=board.publish, tell=tell)
+    orders = Orders(plan, agent, board, load, tell)
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
-        async with listen(plan.server, board) as listening:
-            _announce(plan, listening, tell)
-            async with agent.running():
-                number = await _obey(signals, agent, plan, load, tell)
+        async with listen(plan.server, board) as listening, _control(plan, environ, tell) as control:
+            _announce(plan, listening, control, tell)
+            await orders.recall_maintenance()
+            async with agent.running(), take_orders(control, orders.carry_out):
+                number = await _obey(signals, orders)
                 agent.tracker.record(StopRequested())
                 await _outlive_gateway(signals, agent, plan.server.linger)
+            orders.close()
     _say(tell, EventKind.STOPPED, Severity.INFO, f"stopped by {number.name}")
     return number
 
 
-async def _obey(
-    signals: AsyncIterator[signal.Signals], agent: Agent, first: Plan, load: Callable[[], Plan], tell: Tell
-) -> signal.Signals:
+async def _obey(signals: AsyncIterator[signal.Signals], orders: Orders) -> signal.Signals:
     """Reload at each SIGHUP; returns the first other signal."""
     async for number in signals:
         if number is not signal.SIGHUP:
             return number
-        try:
-            plan = await anyio.to_thread.run_sync(load)
-        except SidecarError as error:
-            message = f"cannot reload the configuration, so the one before stays in force:\n{error}"
-            _say(tell, EventKind.RELOAD_REFUSED, Severity.ERROR, message)
-        else:
-            agent.replan(plan)
-            for table in _fixed(first, plan):
-                message = f"[{table}] in {plan.source} has changed: that takes effect at the next start"
-                _say(tell, EventKind.REMARK, Severity.WARNING, message)
+        await orders.reload()
     raise RuntimeError("the signals have ended")
 
 
-def _fixed(first: Plan, later: Plan) -> list[str]:
-    """Name the tables that have changed since the start, but cannot take effect while the sidecar runs."""
-    tables = (
-        ("server", first.server != later.server),
-        ("gateway", first.gateway != later.gateway),
-        ("log", first.log_format is not later.log_format),
-    )
-    return [name for name, changed in tables if changed]
+@asynccontextmanager
+async def _control(plan: Plan, environ: Mapping[str, str], tell: Tell) -> AsyncIterator[socket.socket | None]:
+    """Open the control socket for as long as the block lasts. Where no place for it is found, the sidecar runs without.
+
+    Raises ``SidecarError`` when another sidecar has it.
+    """
+    try:
+        path = await anyio.to_thread.run_sync(choose_place, plan.server, environ)
+    except SidecarError as error:
+        _say(tell, EventKind.REMARK, Severity.WARNING, str(error))
+        yield None
+        return
+    async with control_socket(path) as listener:
+        yield listener
 
 
 async def _outlive_gateway(signals: AsyncIterator[signal.Signals], agent: Agent, linger: float) -> None:
@@ -87,14 +92,15 @@ async def _outlive_gateway(signals: AsyncIterator[signal.Signals], agent: Agent,
                     waiting.cancel_scope.cancel()
 
 
-def _announce(plan: Plan, listening: Listening, tell: Tell) -> None:
-    """Say what was started and which URLs to open."""
+def _announce(plan: Plan, listening: Listening, control: socket.socket | None, tell: Tell) -> None:
+    """Say what was started, which URLs to open, and where orders are taken."""
     url = listening.urls[0]
+    orders_at = f"; control socket: {control.getsockname()}" if control is not None else ""
     probes = ", ".join(f"{probe.name} ({probe.kind})" for probe in plan.probes)
     message = (
         f"sidecar {__version__}: configuration: {plan.source}; probes: {probes}; "
         f"gateway: {plan.gateway.host}:{plan.gateway.port}; "
-        f"open {url}/health/ready, {url}/health, {url}/health/startup, {url}/metrics"
+        f"open {url}/health/ready, {url}/health, {url}/health/startup, {url}/metrics{orders_at}"
     )
     _say(tell, EventKind.STARTED, Severity.INFO, message)
     for remark in plan.remarks:

@@ -17,14 +17,17 @@ _ENDS_WITHIN = 60.0
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """What a command needs, nothing from the machine that would configure it, and these variables."""
+    """What a command needs, nothing from the machine that would configure it, and these variables.
+
+    Its control socket lies in a temporary directory, away from those of the machine itself.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if name in {"PATH", "HOME", "TMPDIR", "LANG"} or name.startswith("PYTHON")
     }
     path = os.pathsep.join(filter(None, [variables.pop("PYTHONPATH", ""), kept.pop("PYTHONPATH", "")]))
-    return {**kept, "PYTHONPATH": path, "TERM": "xterm", **variables}
+    return {**kept, "PYTHONPATH": path, "TERM": "xterm", "XDG_RUNTIME_DIR": os.environ["XDG_RUNTIME_DIR"], **variables}
 
 
 def run(*arguments: object, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":

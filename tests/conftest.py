@@ -21,6 +21,15 @@ pytest_plugins = [
     "servers.tls",
 ]
 
+
+@pytest.fixture(autouse=True, scope="session")
+def _sockets_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test leaves a control socket where those of the machine's own sidecars are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        yield
+
+
 READS_OF_PROC = [
     ("probes/process.py", {"observe"}),
     ("sidecar/gateway/process.py", {"_prove"}),

@@ -35,4 +35,4 @@ def command(path: str | None) -> None:
 
 
 async def _run(plan: Plan, load: Callable[[], Plan], tell: Callable[[Event], None]) -> signal.Signals:
-    return await serve(plan, load, tell, service_id=os.environ.get("RAILWAY_SERVICE_ID"))
+    return await serve(plan, load, tell, environ=os.environ)

@@ -33,6 +33,11 @@ def write(text: str) -> None:
             raise SidecarError(f"cannot write the result: {(error.strerror or str(error)).lower()}") from None
 
 
+def is_terminal() -> bool:
+    """Tell whether the standard output is a terminal that can be cleared."""
+    return os.isatty(1) and os.environ.get("TERM") != "dumb"
+
+
 def width() -> int | None:
     """Tell how many columns the standard output has; None where nobody counts them."""
     return get_terminal_size().columns if os.isatty(1) else None

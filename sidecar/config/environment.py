@@ -21,6 +21,7 @@ def fill_in(document: dict[str, Any], environ: Mapping[str, str], report: Report
         ("gateway", "port", ["GATEWAY_PORT"]),
         ("server", "port", health),
         ("server", "token", ["SIDECAR_TOKEN"]),
+        ("server", "socket", ["SIDECAR_SOCKET"]),
         ("log", "format", ["SIDECAR_LOG_FORMAT"]),
     ):
         section = document.setdefault(table, {})
@@ -28,6 +29,22 @@ def fill_in(document: dict[str, Any], environ: Mapping[str, str], report: Report
         if isinstance(section, dict) and key not in section and variable is not None:
             section[key] = Expanded(environ[variable], (variable,))
             report.origins[table, key] = variable
+    _fill_in_state(document, environ, report)
+
+
+def _fill_in_state(document: dict[str, Any], environ: Mapping[str, str], report: Report) -> None:
+    """Find the state's directory: systemd's, of which there may be several, or the user's (XDG base directories)."""
+    section = document.setdefault("state", {})
+    if not isinstance(section, dict) or "dir" in section:
+        return
+    if of_service := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        variable, path = "STATE_DIRECTORY", of_service
+    elif of_user := environ.get("XDG_STATE_HOME"):
+        variable, path = "XDG_STATE_HOME", f"{of_user.rstrip('/')}/mcp-gateway-sidecar"
+    else:
+        return
+    section["dir"] = Expanded(path, (variable,))
+    report.origins["state", "dir"] = variable
 
 
 def check_ports(document: Mapping[str, Any], gateway: int, health: int, report: Report) -> None:

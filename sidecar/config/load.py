@@ -12,6 +12,7 @@ from sidecar.config.derive import derive
 from sidecar.config.environment import check_ports, fill_in
 from sidecar.config.parse import parse
 from sidecar.config.probes import Surroundings, read_probes
+from sidecar.config.problem import ConfigError
 from sidecar.config.report import Report, worth_redacting
 from sidecar.config.tables import Defaults, LogTable, ReleaseTable, TopLevel
 from sidecar.config.timing import settle
@@ -19,7 +20,7 @@ from sidecar.config.units import write_duration
 from sidecar.config.variables import expand
 from sidecar.config.words import quote
 from sidecar.contract import Kind
-from sidecar.core.plan import DrainPlan, GatewayPlan, Plan, ServerPlan
+from sidecar.core.plan import DrainPlan, GatewayPlan, Plan, ServerPlan, StatePlan
 
 T = TypeVar("T", bound=Struct)
 
@@ -30,6 +31,7 @@ TABLES: dict[str, type[Struct]] = {
     "gateway": GatewayPlan,
     "drain": DrainPlan,
     "server": ServerPlan,
+    "state": StatePlan,
     "log": LogTable,
     "release": ReleaseTable,
 }
@@ -56,6 +58,7 @@ def load(
     gateway = _read(document, "gateway", GatewayPlan, report)
     drain = _read(document, "drain", DrainPlan, report)
     server = _read(document, "server", ServerPlan, report)
+    state = _read(document, "state", StatePlan, report)
     log = _read(document, "log", LogTable, report)
     release = _read(document, "release", ReleaseTable, report)
     check_ports(document, gateway.port, server.port, report)
@@ -76,12 +79,24 @@ def load(
         gateway=gateway,
         drain=drain,
         server=server,
+        state=state,
         log_format=log.format,
         release=release.id or _release(text, environ),
         source=source,
         secrets=worth_redacting(report.secrets),
         remarks=tuple(around.remarks),
     )
+
+
+def load_server(text: str, environ: Mapping[str, str]) -> ServerPlan:
+    """Read the health port's table alone, to find a running sidecar whose configuration has been spoilt since."""
+    report = Report()
+    try:
+        document = expand(parse(text, ""), (), environ, report)
+    except ConfigError:
+        document = {}
+    fill_in(document, environ, report)
+    return _read(document, "server", ServerPlan, report)
 
 
 def _read_top(document: Mapping[str, Any], report: Report) -> TopLevel:

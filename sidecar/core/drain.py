@@ -67,6 +67,8 @@ class DrainState(Struct, frozen=True, kw_only=True):
     """When the drain began, and readiness with it said 503."""
     process: GatewayProcess | None = None
     reason: str = ""
+    ordered: bool = False
+    """An operator wants it: it needs no failure, and so no recovery ends it."""
     history: tuple[float, ...] = ()
     """When drains began, oldest first; kept as long as a guard can ask for them."""
     total: int = 0
@@ -84,15 +86,25 @@ def advance(state: DrainState, step: DrainStep, plan: DrainPlan, now: float) -> 
     if step in (DrainStep.QUIESCE, DrainStep.SIGNAL) and now - state.begun < plan.lame_duck:
         raise IllegalTransitionError(f"lame duck has {plan.lame_duck - (now - state.begun):.3f} s to go")
     if phase is DrainPhase.IDLE:
-        return replace(state, phase=phase, since=now, process=None, reason="")
+        return replace(state, phase=phase, since=now, process=None, reason="", ordered=False)
     return replace(state, phase=phase, since=now)
 
 
-def begin(state: DrainState, process: GatewayProcess, reason: str, plan: DrainPlan, now: float) -> DrainState:
+def begin(
+    state: DrainState, process: GatewayProcess, reason: str, plan: DrainPlan, now: float, *, ordered: bool = False
+) -> DrainState:
     """Begin a drain of this process."""
     begun = advance(state, DrainStep.BEGIN, plan, now)
     remembered = tuple(at for at in state.history if now - at < _memory(plan))
-    return replace(begun, begun=now, process=process, reason=reason, history=(*remembered, now), total=state.total + 1)
+    return replace(
+        begun,
+        begun=now,
+        process=process,
+        reason=reason,
+        ordered=ordered,
+        history=(*remembered, now),
+        total=state.total + 1,
+    )
 
 
 def in_last_hour(state: DrainState, now: float) -> int:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from sidecar.core.drain import DrainStep
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, Target
+from sidecar.core.state import Maintenance
 from sidecar.core.verdict import Verdict
 
 # Facts ------------------------------------------------------------------------------------------------------------
@@ -56,7 +57,42 @@ class Replanned(Struct, frozen=True):
     plan: Plan
 
 
-Fact = ProbeReported | GatewayAppeared | GatewayExited | DrainAdvanced | StopRequested | ObserverLate | Replanned
+class MaintenanceBegun(Struct, frozen=True):
+    """An operator has said that this replica is out; it takes the place of what was said before."""
+
+    maintenance: Maintenance
+
+
+class MaintenanceEnded(Struct, frozen=True):
+    """The maintenance is over: an operator says so. Of its expiry the core knows by itself, at the next fact."""
+
+    by: str
+
+
+class TimePassed(Struct, frozen=True):
+    """Nothing but that it is later: for what ends by itself."""
+
+
+class DrainOrdered(Struct, frozen=True):
+    """An operator orders a drain; raises ``RefusedError`` where it must not begin."""
+
+    reason: str
+    by: str
+
+
+Fact = (
+    ProbeReported
+    | GatewayAppeared
+    | GatewayExited
+    | DrainAdvanced
+    | StopRequested
+    | ObserverLate
+    | Replanned
+    | MaintenanceBegun
+    | MaintenanceEnded
+    | TimePassed
+    | DrainOrdered
+)
 
 # Events -----------------------------------------------------------------------------------------------------------
 
@@ -77,6 +113,8 @@ class EventKind(StrEnum):
     DRAIN_CANCELLED = "drain_cancelled"
     DRAIN_FINISHED = "drain_finished"
     DRAIN_WITHHELD = "drain_withheld"
+    MAINTENANCE_BEGUN = "maintenance_begun"
+    MAINTENANCE_ENDED = "maintenance_ended"
     STOPPING = "stopping"
     OBSERVER_LATE = "observer_late"
     RELOADED = "reloaded"

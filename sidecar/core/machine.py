@@ -6,26 +6,30 @@ from msgspec.structs import replace
 
 from sidecar.core import narrate
 from sidecar.core.drain import BEFORE_SIGNAL, SIGNALS, DrainPhase, DrainStep, advance, begin
-from sidecar.core.errors import IllegalTransitionError
+from sidecar.core.errors import IllegalTransitionError, RefusedError
 from sidecar.core.events import (
     Action,
     BeginDrain,
     CancelDrain,
     DrainAdvanced,
+    DrainOrdered,
     Event,
     Fact,
     GatewayAppeared,
     GatewayExited,
+    MaintenanceBegun,
+    MaintenanceEnded,
     ObserverLate,
     ProbeNow,
     ProbeReported,
     Replanned,
     StopRequested,
+    TimePassed,
 )
 from sidecar.core.health import CheckState, cause_of, new_check, step_check
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, Target
-from sidecar.core.policy import Begin, decide_drain, still_due
+from sidecar.core.policy import Begin, decide_drain, refuse_order, still_due
 from sidecar.core.rollup import roll_up
 from sidecar.core.state import GatewayPhase, GatewayState, State, Withhold
 from sidecar.core.verdict import Outcome
@@ -48,9 +52,10 @@ def begin_state(plan: Plan, now: float) -> State:
 def step(state: State, fact: Fact, now: float) -> Step:
     """Take in one fact.
 
-    Raises ``IllegalTransitionError`` for a drain step that is not allowed; nothing has changed then.
+    Raises ``IllegalTransitionError`` for a drain step that is not allowed, ``RefusedError`` for an order that is not;
+    nothing has changed then.
     """
-    taken, actions = _take_in(state, fact, now)
+    taken, actions = _take_in(_expire(state, now), fact, now)
     if taken is state and not actions:
         return Step(state, (), ())
     taken = _with_health(taken, now)
@@ -75,8 +80,49 @@ def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action,
             return replace(state, checks=checks), ()
         case StopRequested():
             return replace(state, stopping=True), ()
+        case TimePassed():
+            return state, ()
+        case MaintenanceBegun() | MaintenanceEnded() | DrainOrdered():
+            return _operator_spoke(state, fact, now)
         case Replanned():
             return _replanned(state, fact.plan, now)
+
+
+def _operator_spoke(
+    state: State, fact: MaintenanceBegun | MaintenanceEnded | DrainOrdered, now: float
+) -> tuple[State, tuple[Action, ...]]:
+    match fact:
+        case MaintenanceBegun():
+            return replace(state, maintenance=fact.maintenance), ()
+        case MaintenanceEnded():
+            return _end_maintenance(state, now), ()
+        case DrainOrdered():
+            return _drain_ordered(state, fact, now)
+
+
+def _expire(state: State, now: float) -> State:
+    is_over = state.maintenance is not None and now >= state.maintenance.until
+    return _end_maintenance(state, now) if is_over else state
+
+
+def _end_maintenance(state: State, now: float) -> State:
+    """Let the probes decide again. What was broken meanwhile has ``drain_after`` from now to come back."""
+    if state.maintenance is None:
+        return state
+    checks = {
+        name: check if check.local_since is None else replace(check, local_since=now)
+        for name, check in state.checks.items()
+    }
+    return replace(state, maintenance=None, checks=checks)
+
+
+def _drain_ordered(state: State, fact: DrainOrdered, now: float) -> tuple[State, tuple[Action, ...]]:
+    process, why = state.gateway.process, refuse_order(state)
+    if why is not None or process is None:
+        raise RefusedError(f"cannot drain: {why}")
+    reason = f"ordered by {fact.by}: {fact.reason}"
+    drain = begin(state.drain, process, reason, state.plan.drain, now, ordered=True)
+    return replace(state, drain=drain, withheld=None), (BeginDrain(process, reason),)
 
 
 def _probe_reported(state: State, fact: ProbeReported, now: float) -> State:
@@ -138,7 +184,7 @@ def _gateway_exited(state: State, fact: GatewayExited, now: float) -> State:
 
 def _drain_advanced(state: State, fact: DrainAdvanced, now: float) -> State:
     drain = state.drain
-    if fact.step is DrainStep.SIGNAL and now > state.health.believe_until:
+    if fact.step is DrainStep.SIGNAL and now > state.health.believe_until and not drain.ordered:
         raise IllegalTransitionError("the evidence is too old to send a signal on it")
     return replace(state, drain=advance(drain, fact.step, state.plan.drain, now))
 
@@ -198,7 +244,9 @@ def _reconsider(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
         return state, ()
     elif state.stopping:
         why, step = "the sidecar was asked to stop", DrainStep.CANCEL
-    elif not still_due(state):
+    elif state.maintenance is not None:
+        why, step = "maintenance has begun", DrainStep.CANCEL
+    elif not state.drain.ordered and not still_due(state):
         why, step = "the failure is over, or no longer proven", DrainStep.CANCEL
     else:
         return state, ()

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from sidecar.core.drain import DrainPhase
-from sidecar.core.events import DrainAdvanced, Event, EventKind, Fact, ObserverLate, Replanned, Severity
+from sidecar.core.events import (
+    DrainAdvanced,
+    Event,
+    EventKind,
+    Fact,
+    MaintenanceEnded,
+    ObserverLate,
+    Replanned,
+    Severity,
+)
 from sidecar.core.health import Check, CheckState, cause_of
 from sidecar.core.plan import OnFailure, ProbePlan
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State
@@ -17,6 +26,7 @@ def tell(before: State, after: State, fact: Fact, now: float) -> tuple[Event, ..
         *_gateway(before, after, now),
         *_checks(before, after, now),
         *_stop_and_reload(before, after, fact, now),
+        *_maintenance(before, after, fact, now),
         *_drain(before, after, fact, now),
         *_withheld(before, after, now),
         *_status(before, after, now),
@@ -40,7 +50,7 @@ def _gateway(before: State, after: State, now: float) -> Iterator[Event]:
         return
     if new.phase is GatewayPhase.GONE:
         pid = new.process.pid if new.process else "?"
-        draining = before.drain.phase is not DrainPhase.IDLE or before.stopping
+        draining = before.drain.phase is not DrainPhase.IDLE or before.stopping or before.maintenance is not None
         yield Event(
             kind=EventKind.GATEWAY_EXITED,
             at=now,
@@ -122,6 +132,17 @@ def _stop_and_reload(before: State, after: State, fact: Fact, now: float) -> Ite
         )
 
 
+def _maintenance(before: State, after: State, fact: Fact, now: float) -> Iterator[Event]:
+    old, new = before.maintenance, after.maintenance
+    if new is not None and new != old:
+        message = f"maintenance for {new.until - now:.0f} s, by {new.by}: {new.reason}; readiness 503, liveness 200"
+        yield Event(kind=EventKind.MAINTENANCE_BEGUN, at=now, severity=Severity.WARNING, message=message)
+    elif old is not None and new is None:
+        why = f"ended by {fact.by}" if isinstance(fact, MaintenanceEnded) else "its time is over"
+        message = f"maintenance is over, {why}: {old.reason}; the probes decide again"
+        yield Event(kind=EventKind.MAINTENANCE_ENDED, at=now, severity=Severity.INFO, message=message)
+
+
 def _drain(before: State, after: State, fact: Fact, now: float) -> Iterator[Event]:
     old, new = before.drain, after.drain
     if old.phase is new.phase:
@@ -135,6 +156,8 @@ def _drain(before: State, after: State, fact: Fact, now: float) -> Iterator[Even
         kind, message = EventKind.DRAIN_ADVANCED, f"the drain is {new.phase.value}"
     elif isinstance(fact, DrainAdvanced) or after.gateway.phase is GatewayPhase.GONE:
         kind, message = EventKind.DRAIN_FINISHED, f"the drain is over after {now - old.begun:.1f} s"
+    elif after.maintenance is not None:
+        kind, message = EventKind.DRAIN_CANCELLED, "the drain is called off: maintenance has begun"
     else:
         kind, message = (
             EventKind.DRAIN_CANCELLED,
@@ -145,7 +168,7 @@ def _drain(before: State, after: State, fact: Fact, now: float) -> Iterator[Even
         kind=kind,
         at=now,
         severity=Severity.INFO if kind is EventKind.DRAIN_CANCELLED else Severity.WARNING,
-        cause="local",
+        cause=None if old.ordered or new.ordered else "local",
         before=old.phase,
         after=new.phase,
         message=message + detail,
@@ -171,7 +194,7 @@ def _status(before: State, after: State, now: float) -> Iterator[Event]:
         DeploymentStatus.UNHEALTHY: Severity.ERROR,
         DeploymentStatus.DEGRADED: Severity.WARNING,
     }.get(new.status, Severity.INFO)
-    if after.stopping or after.drain.phase is not DrainPhase.IDLE:
+    if after.stopping or after.maintenance is not None or after.drain.phase is not DrainPhase.IDLE:
         severity = Severity.WARNING
     answers = f"ready {_code(new.ready)}, live {_code(new.live)}, startup {_code(new.started)}"
     yield Event(

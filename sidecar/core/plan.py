@@ -125,8 +125,21 @@ class ServerPlan(Struct, frozen=True, kw_only=True):
     """So many connections are kept open at once; for a further one the longest idle makes room."""
     idle_timeout: Annotated[Duration, Meta(ge=1, le=3600)] = 30.0
     """A connection that has sent no whole request for so long is closed."""
+    socket: Annotated[str, Meta(min_length=1, max_length=107)] | None = None
+    """The Unix socket on which `sidecar status`, `drain` and the like reach the running sidecar.
+
+    When not given: ``mcp-gateway-sidecar-PORT.sock``, with the health port, in ``$XDG_RUNTIME_DIR``, else in ``/run``,
+    else in a directory of its own below the temporary one."""
     linger: Annotated[Duration, Meta(le=86400)] = 30.0
     """On SIGTERM the sidecar answers until the gateway is gone, but no longer than this."""
+
+
+class StatePlan(Struct, frozen=True, kw_only=True):
+    """What survives a restart of the sidecar."""
+
+    dir: Annotated[str, Meta(min_length=1)] | None = None
+    """The directory for small files. When not given: ``$STATE_DIRECTORY``, as systemd sets it, else
+    ``$XDG_STATE_HOME/mcp-gateway-sidecar``, else nothing survives."""
 
 
 class LogFormat(StrEnum):
@@ -147,6 +160,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     gateway: GatewayPlan = GatewayPlan()
     drain: DrainPlan = DrainPlan()
     server: ServerPlan = ServerPlan()
+    state: StatePlan = StatePlan()
     log_format: LogFormat = LogFormat.AUTO
     release: str | None = None
     """What is deployed, by id; shown on the endpoints."""

@@ -2,11 +2,11 @@
 
 from msgspec import Struct
 
-from sidecar.core.drain import cool_down_until, in_last_hour
+from sidecar.core.drain import DrainPhase, cool_down_until, in_last_hour
 from sidecar.core.health import Check, CheckState
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import OnFailure, ProbePlan, Target
-from sidecar.core.state import GatewayPhase, Guard, State, Withhold
+from sidecar.core.state import GatewayPhase, GatewayState, Guard, State, Withhold
 from sidecar.core.verdict import Outcome
 
 
@@ -35,6 +35,31 @@ def decide_drain(state: State, now: float) -> Begin | Withhold | None:
         guard, why = forbidding
         return Withhold(guard, f"{reason}; {why}")
     return Begin(state.gateway.process, reason) if state.gateway.process else None
+
+
+def drain_due_at(state: State) -> float | None:
+    """Tell when a drain is due if its failure goes on; None while none is."""
+    if state.gateway.phase is GatewayPhase.GONE:
+        return None
+    proofs = [check.local_since for _, check in _sick(state) if check.local_since is not None]
+    return min(proofs) + state.plan.drain.drain_after if proofs else None
+
+
+def refuse_order(state: State) -> str | None:
+    """Tell why an operator's drain must not begin; None when it may.
+
+    It needs no failure and heeds no threshold, no age and no pause; but the process must be proven, as for any signal.
+    """
+    gateway, drain = state.gateway, state.drain
+    reasons = (
+        (state.stopping, "the sidecar is stopping"),
+        (state.maintenance is not None, "maintenance is on, and no drain begins in it: sidecar maintenance off"),
+        (drain.phase is not DrainPhase.IDLE, f"one is under way ({drain.phase}): {drain.reason}"),
+        (not state.plan.drain.enabled, "drain.enabled is false: the gateway is never signalled"),
+        (gateway.phase is GatewayPhase.GONE, "the gateway's process is gone, so there is nothing to drain"),
+        (gateway.process is None, _unproven(gateway)),
+    )
+    return next((why for refused, why in reasons if refused), None)
 
 
 def still_due(state: State) -> bool:
@@ -68,10 +93,11 @@ def _guard(state: State, now: float) -> tuple[Guard, str] | None:
     cool = cool_down_until(state.drain, rules) or now
     guards = (
         (not rules.enabled, Guard.DISABLED, "drain.enabled is false"),
+        (state.maintenance is not None, Guard.MAINTENANCE, "maintenance is on"),
         (state.stopping, Guard.STOPPING, "the sidecar is stopping"),
         (not state.health.started, Guard.STARTING, "the deployment has not started yet"),
         (now > state.health.believe_until, Guard.STALE, "the evidence is too old to act on"),
-        (gateway.process is None, Guard.UNPROVEN_PROCESS, gateway.unproven or "no process of the gateway is known"),
+        (gateway.process is None, Guard.UNPROVEN_PROCESS, _unproven(gateway)),
         (age < rules.min_uptime, Guard.MIN_UPTIME, f"it is {age:.0f} s old, min_uptime is {rules.min_uptime:.0f} s"),
         (
             in_last_hour(state.drain, now) >= rules.max_per_hour,
@@ -81,3 +107,7 @@ def _guard(state: State, now: float) -> tuple[Guard, str] | None:
         (now < cool, Guard.COOL_DOWN, f"cooling down for another {cool - now:.0f} s"),
     )
     return next(((guard, why) for forbids, guard, why in guards if forbids), None)
+
+
+def _unproven(gateway: GatewayState) -> str:
+    return gateway.unproven or "no process of the gateway is known"

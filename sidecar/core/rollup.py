@@ -25,7 +25,7 @@ def roll_up(state: State, now: float) -> Health:
         status = DeploymentStatus.UNHEALTHY
     else:
         status = DeploymentStatus.DEGRADED if concerns else DeploymentStatus.READY
-    excused = state.stopping or state.drain.phase is not DrainPhase.IDLE
+    excused = state.stopping or state.maintenance is not None or state.drain.phase is not DrainPhase.IDLE
     return Health(
         status=status,
         ready=started and not against,
@@ -37,6 +37,8 @@ def roll_up(state: State, now: float) -> Health:
 
 
 def _against_readiness(state: State, pairs: list[tuple[ProbePlan, Check]], now: float) -> Iterator[str]:
+    if state.maintenance is not None:
+        yield f"maintenance ({state.maintenance.by}): {state.maintenance.reason}"
     if state.stopping:
         yield "stopping: asked to stop"
     if state.drain.phase is not DrainPhase.IDLE:

@@ -56,10 +56,21 @@ class Health(Struct, frozen=True, kw_only=True):
     """After this moment readiness is 503: the engine has stalled, or a check can no longer be believed."""
 
 
+class Maintenance(Struct, frozen=True, kw_only=True):
+    """An operator's word that this replica is out: it outranks every probe until it ends. Times as everywhere here."""
+
+    reason: str
+    by: str
+    """Who said it."""
+    since: float
+    until: float
+
+
 class Guard(StrEnum):
     """Why a drain is withheld; also the label of its metric."""
 
     DISABLED = "disabled"
+    MAINTENANCE = "maintenance"
     STOPPING = "stopping"
     STARTING = "starting"
     UNKNOWN = "unknown"
@@ -90,6 +101,7 @@ class State(Struct, frozen=True, kw_only=True):
     drain: DrainState = DrainState()
     health: Health = Health()
     stopping: bool = False
+    maintenance: Maintenance | None = None
     withheld: Withhold | None = None
     """The drain that is due but withheld at present."""
     withheld_counts: Mapping[Guard, int] = {}

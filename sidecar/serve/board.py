@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from math import inf
 
+from sidecar.core.forecast import forecast
 from sidecar.core.snapshot import Snapshot, health_at
 from sidecar.core.state import Health
 from sidecar.serve import health_json, prometheus
@@ -54,6 +55,25 @@ class Board:
             page = self._page(route, health_at(self._snapshot, now), details=details)
             reply = replies[key] = write_response(page, head_only=head_only, keep_alive=keep_alive)
         return reply
+
+    def explain(self, route: Route, *, head_only: bool, keep_alive: bool) -> bytes:
+        """Give the complete response with what holds the status and what happens next. Only for the authorised.
+
+        It tells how old things are, so it is rendered for each request.
+        """
+        return write_response(self.explained(route), head_only=head_only, keep_alive=keep_alive)
+
+    def explained(self, route: Route) -> Page:
+        """Render the details of this moment, with what holds the status and what happens next."""
+        now = self._clock()
+        return health_json.render(
+            route,
+            self._snapshot,
+            health_at(self._snapshot, now),
+            self._about,
+            details=True,
+            explained=forecast(self._snapshot, now),
+        )
 
     def _page(self, route: Route, health: Health, *, details: bool) -> Page:
         if route is Route.METRICS:

@@ -87,12 +87,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _answer(self, decision: Ask | Refusal) -> None:
         if isinstance(decision, Ask):
-            reply = self._board.reply(
-                decision.route,
-                details=decision.token or (decision.local and self._loopback),
-                head_only=decision.head_only,
-                keep_alive=decision.keep_alive,
-            )
+            reply = self._reply(decision)
         else:
             page = refusal_page(decision.status, decision.reason)
             reply = write_response(page, head_only=decision.head_only, keep_alive=decision.keep_alive)
@@ -100,6 +95,13 @@ class Connection(asyncio.BufferedProtocol):
         self._pool.touch(self._transport)
         if not decision.keep_alive:
             self._end()
+
+    def _reply(self, ask: Ask) -> bytes:
+        details = ask.token or (ask.local and self._loopback)
+        form = {"head_only": ask.head_only, "keep_alive": ask.keep_alive}
+        if ask.explain and details:
+            return self._board.explain(ask.route, **form)
+        return self._board.reply(ask.route, details=details, **form)
 
     def _end(self) -> None:
         """Close in stages (RFC 9112, section 9.6): closed at once with input unread, the client may lose the answer."""

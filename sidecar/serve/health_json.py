@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from sidecar.core.forecast import Forecast
 from sidecar.core.health import Check, CheckState, stale_at
 from sidecar.core.plan import OnFailure
 from sidecar.core.snapshot import CheckView, Snapshot
@@ -85,6 +86,13 @@ class _Drain(Struct, frozen=True, kw_only=True, omit_defaults=True):
     withheld: dict[str, str] | None = None
 
 
+class _Maintenance(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    reason: str
+    by: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class _Health(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     status: Status
     deployment_status: DeploymentStatus
@@ -99,14 +107,27 @@ class _Health(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="cam
     believe_until: datetime | None = None
     gateway: _Gateway | None = None
     drain: _Drain | None = None
+    maintenance: _Maintenance | None = None
+    explain: Forecast | None = None
 
 
-def render(route: Route, snapshot: Snapshot, health: Health, about: About, *, details: bool) -> Page:
-    """Render the answer to one of the health routes; ``health`` is what may be said of the snapshot now."""
+def render(
+    route: Route,
+    snapshot: Snapshot,
+    health: Health,
+    about: About,
+    *,
+    details: bool,
+    explained: Forecast | None = None,
+) -> Page:
+    """Render the answer to one of the health routes; ``health`` is what may be said of the snapshot now.
+
+    ``explained`` is added to the details; it tells ages, so that such a page is right for one moment only.
+    """
     yes = {Route.LIVE: health.live, Route.READY: health.ready, Route.STARTUP: health.started}[route]
     fine = Status.PASS if health.status is DeploymentStatus.READY else Status.WARN
     status = fine if yes else Status.FAIL
-    shown = _detailed(status, snapshot, health, about) if details else _public(status, snapshot, health)
+    shown = _detailed(status, snapshot, health, about, explained) if details else _public(status, snapshot, health)
     return Page(200 if yes else 503, CONTENT_TYPE, _encode(shown))
 
 
@@ -129,7 +150,7 @@ def _public(status: Status, snapshot: Snapshot, health: Health) -> _Health:
     return _Health(status=status, deployment_status=health.status, checks=checks)
 
 
-def _detailed(status: Status, snapshot: Snapshot, health: Health, about: About) -> _Health:
+def _detailed(status: Status, snapshot: Snapshot, health: Health, about: About, explained: Forecast | None) -> _Health:
     plan = snapshot.state.plan
     return _Health(
         status=status,
@@ -145,6 +166,8 @@ def _detailed(status: Status, snapshot: Snapshot, health: Health, about: About) 
         believe_until=_when(health.believe_until, snapshot),
         gateway=_gateway(snapshot),
         drain=_drain(snapshot),
+        maintenance=_maintenance(snapshot),
+        explain=explained,
     )
 
 
@@ -207,6 +230,15 @@ def _drain(snapshot: Snapshot) -> _Drain:
         total=state.drain.total,
         shadow=state.plan.drain.shadow,
         withheld={"guard": state.withheld.guard, "reason": state.withheld.reason} if state.withheld else None,
+    )
+
+
+def _maintenance(snapshot: Snapshot) -> _Maintenance | None:
+    word = snapshot.state.maintenance
+    if word is None:
+        return None
+    return _Maintenance(
+        reason=word.reason, by=word.by, since=_when(word.since, snapshot), until=_when(word.until, snapshot)
     )
 
 

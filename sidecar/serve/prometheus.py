@@ -29,7 +29,8 @@ def render(snapshot: Snapshot, health: Health, about: About, *, details: bool) -
 
 
 def _deployment(snapshot: Snapshot, health: Health) -> Iterator[str]:
-    gateway_up = snapshot.state.gateway.phase is GatewayPhase.UP
+    state = snapshot.state
+    gateway_up = state.gateway.phase is GatewayPhase.UP
     yield from _family(
         "sidecar_status", "gauge", "Deployment status; 1 for the one it has.", _one_of(DeploymentStatus, health.status)
     )
@@ -38,6 +39,9 @@ def _deployment(snapshot: Snapshot, health: Health) -> Iterator[str]:
     yield from _single("sidecar_started", "gauge", "1 while startup is 200.", health.started)
     yield from _single(
         "sidecar_status_transitions_total", "counter", "Changes of the deployment status.", snapshot.transitions
+    )
+    yield from _single(
+        "sidecar_maintenance", "gauge", "1 while an operator has taken this replica out.", state.maintenance is not None
     )
     yield from _single("sidecar_gateway_up", "gauge", "1 while the gateway's process is known to run.", gateway_up)
     yield from _single("sidecar_loop_lag_seconds", "gauge", "Longest recent delay of the event loop.", snapshot.lag)

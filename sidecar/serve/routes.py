@@ -41,6 +41,8 @@ class Ask(NamedTuple):
     """It shows the right token: details may be seen."""
     local: bool
     """It names loopback and was not passed on by a proxy: details may be seen, if the peer is loopback as well."""
+    explain: bool = False
+    """It also wants to know what holds the status and what happens next, which is a detail."""
 
 
 class Refusal(NamedTuple):
@@ -59,7 +61,8 @@ def decide(head: bytes, token: str | None) -> Ask | Refusal:
     except BadRequestError as error:
         return Refusal(error.status, error.reason)
     head_only = request.method == b"HEAD"
-    route = PATHS.get(request.target.partition(b"?")[0])
+    path, _, query = request.target.partition(b"?")
+    route = PATHS.get(path)
     if route is None:
         known = ", ".join(path.decode() for path in PATHS)
         return Refusal(404, f"the paths here are {known}", head_only, request.keep_alive)
@@ -71,4 +74,5 @@ def decide(head: bytes, token: str | None) -> Ask | Refusal:
         keep_alive=request.keep_alive,
         token=shows_token(request.authorization, token),
         local=not request.forwarded and names_loopback(request.host),
+        explain=route is not Route.METRICS and b"explain" in query.split(b"&"),
     )

@@ -216,7 +216,8 @@ class Deployment:
 
     def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
         path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
-        return {"PATH": path, "HOME": str(self.directory), "LANG": "C.UTF-8", _MARK: self._mark, **given}
+        own = {"HOME": str(self.directory), "XDG_RUNTIME_DIR": str(self.directory)}
+        return {"PATH": path, **own, "LANG": "C.UTF-8", _MARK: self._mark, **given}
 
 
 @pytest.fixture

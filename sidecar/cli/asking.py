@@ -65,9 +65,9 @@ def _receive(connection: socket.socket, within: float) -> Iterator[bytes]:
         connection.settimeout(max(0.001, until - time.monotonic()))
         data = connection.recv(1 << 16)
         received += len(data)
-        if not data or received > ANSWER_AT_MOST:
-            return
         yield data
+        if not data or data.endswith(b"\n") or received > ANSWER_AT_MOST:
+            return
 
 
 def _read(data: bytes, path: str) -> Answer:
@@ -86,4 +86,6 @@ def _others(places: list[str]) -> str:
 
 
 def _word(error: OSError) -> str:
+    if isinstance(error, BlockingIOError):
+        return "too many others are waiting for it already"
     return "the time is up" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()

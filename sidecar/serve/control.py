@@ -81,7 +81,7 @@ async def _serve(peer: socket.socket, carry_out: CarryOut) -> None:
     by, welcome = _who(peer)
     line = None
     with anyio.move_on_after(WITHIN):
-        line = await _read_line(peer) if welcome else b""
+        line = await _read_line(peer)  # whoever it is: closed with input unread, he would lose the answer
     if line is None:
         reply = _no(f"no order came within {WITHIN:g} s")
     elif not welcome:

@@ -14,7 +14,7 @@ ANSWER_AT_MOST = 16 * 1024 * 1024
 REASON_AT_MOST = 200
 """Characters."""
 
-Reason = Annotated[str, Meta(max_length=REASON_AT_MOST, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")]
+Reason = Annotated[str, Meta(max_length=REASON_AT_MOST, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]*$")]
 """One line of text for people."""
 
 LONGEST_MAINTENANCE = 30 * 86_400.0

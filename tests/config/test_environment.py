@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sidecar.config import load_server
 from sidecar.core.plan import Plan
 
 Load = Callable[..., Plan]
@@ -94,3 +95,38 @@ def test_release_is_named_after_commit_and_configuration(plan_of: Load) -> None:
     assert plan_of("", {"GIT_SHA": "f" * 40}).release == "ffffffffffff+e3b0c442"
     assert plan_of('[release]\nid = "v7"', commit).release == "v7"
     assert plan_of("").release is None
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "directory"),
+    [
+        ("", {}, None),
+        ("", {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "XDG_STATE_HOME": "/home/x"}, "/var/lib/a"),
+        ("", {"STATE_DIRECTORY": "", "XDG_STATE_HOME": "/home/x/"}, "/home/x/mcp-gateway-sidecar"),
+        ('[state]\ndir = "/srv"', {"STATE_DIRECTORY": "/var/lib/a"}, "/srv"),
+    ],
+)
+def test_the_states_directory_is_settled(
+    plan_of: Load, text: str, environ: dict[str, str], directory: str | None
+) -> None:
+    """The file, then systemd's directory, then the user's; else nothing survives."""
+    assert plan_of(text, environ).state.dir == directory
+
+
+def test_the_socket_is_settled(plan_of: Load) -> None:
+    """The file, then the variable."""
+    environ = {"SIDECAR_SOCKET": "/run/a.sock"}
+    assert plan_of("", environ).server.socket == "/run/a.sock"
+    assert plan_of('[server]\nsocket = "/run/b.sock"', environ).server.socket == "/run/b.sock"
+
+
+@pytest.mark.parametrize("spoilt", ["", "[drian]\n", "[probes.x]\nkind = 1\n"])
+def test_the_health_port_is_read_from_a_spoilt_file(spoilt: str) -> None:
+    """A running sidecar is found although its file has mistakes by now."""
+    server = load_server(spoilt + '[server]\nport = 9100\nsocket = "${DIR}/x"\n', {"DIR": "/run"})
+    assert (server.port, server.socket) == (9100, "/run/x")
+
+
+def test_without_any_toml_the_environment_finds_the_health_port() -> None:
+    """As without a file."""
+    assert load_server("not TOML", {"SIDECAR_PORT": "9100"}).port == 9100

@@ -6,21 +6,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sidecar.core.drain import SIGNALS, DrainPhase, DrainStep
-from sidecar.core.errors import IllegalTransitionError
+from sidecar.core.errors import IllegalTransitionError, RefusedError
 from sidecar.core.events import (
     BeginDrain,
     DrainAdvanced,
+    DrainOrdered,
     GatewayAppeared,
     GatewayExited,
+    MaintenanceBegun,
+    MaintenanceEnded,
     ObserverLate,
     ProbeReported,
     Replanned,
     StopRequested,
+    TimePassed,
 )
 from sidecar.core.health import CheckState
 from sidecar.core.machine import begin_state, step
 from sidecar.core.plan import OnFailure, Target
-from sidecar.core.state import DeploymentStatus, GatewayPhase
+from sidecar.core.state import DeploymentStatus, GatewayPhase, Maintenance
 from sidecar.core.verdict import Evidence, Outcome
 
 WEB, MCP = probe("web", failure_threshold=2), probe("mcp", failure_threshold=1)
@@ -55,6 +59,9 @@ class AnyOrder(RuleBasedStateMachine):
         except IllegalTransitionError:
             assert isinstance(fact, DrainAdvanced), "only a drain's step can be refused"
             return
+        except RefusedError:
+            assert isinstance(fact, DrainOrdered), "only an order can be refused"
+            return
         if self.state.health.ready:
             self.unready_since = None
         elif self.unready_since is None:
@@ -66,10 +73,17 @@ class AnyOrder(RuleBasedStateMachine):
             self.signal_sent(before)
 
     def drain_began(self, before, action):
-        """A drain begins only on a fresh, local failure of a proven, old enough, started gateway."""
-        assert self.now <= self.state.health.believe_until
+        """A drain begins only on an order, or on a fresh, local failure of an old enough, started gateway.
+
+        The gateway is proven in any case, and nobody has taken the replica out.
+        """
         assert action.process == self.state.gateway.process
         assert not self.state.stopping
+        assert self.state.maintenance is None
+        self.begun.append(self.now)
+        if self.state.drain.ordered:
+            return
+        assert self.now <= self.state.health.believe_until
         assert before.health.started or self.state.health.started
         rules = self.state.plan.drain
         assert self.now - action.process.started >= rules.min_uptime
@@ -79,16 +93,15 @@ class AnyOrder(RuleBasedStateMachine):
             if item.target is Target.GATEWAY and (check := self.state.checks[item.name]).state is CheckState.FAILING
         ]
         assert any(check.local_since is not None and check.outcome is Outcome.FAIL for check in sick)
-        if self.begun:
-            assert self.now - self.begun[-1] >= rules.cool_down
-        self.begun.append(self.now)
+        if self.begun[:-1]:
+            assert self.now - self.begun[-2] >= rules.cool_down
         assert sum(self.now - at < 3600 for at in self.begun) <= rules.max_per_hour
 
     def signal_sent(self, before):
         """Readiness has said 503 for lame duck, and the evidence is still believed."""
         assert self.unready_since is not None
         assert self.now - self.unready_since >= before.plan.drain.lame_duck
-        assert self.now <= before.health.believe_until
+        assert self.now <= before.health.believe_until or before.drain.ordered
         assert before.drain.process == before.gateway.process
         assert before.gateway.phase is GatewayPhase.UP
 
@@ -154,6 +167,10 @@ class AnyOrder(RuleBasedStateMachine):
                     self.observer_was_late,
                     self.reloaded,
                     self.stop_is_asked_for,
+                    self.a_drain_is_ordered,
+                    self.maintenance_begins,
+                    self.maintenance_ends,
+                    self.nothing_but_time,
                 ]
             )
         )
@@ -196,6 +213,33 @@ class AnyOrder(RuleBasedStateMachine):
         """The platform stops everything: no drain of ours goes on without having signalled."""
         self.take(StopRequested())
         assert self.state.drain.phase is DrainPhase.IDLE or self.state.drain.phase in SIGNALS
+
+    def a_drain_is_ordered(self, _):
+        """An operator wants a drain: it begins, or it is refused and changes nothing."""
+        self.take(DrainOrdered("an order", "root"))
+
+    def maintenance_begins(self, draw):
+        """An operator takes the replica out: no drain goes on that has not signalled."""
+        until = self.now + draw(st.sampled_from([0.5, 5.0, 5000.0]))
+        self.take(MaintenanceBegun(Maintenance(reason="an upgrade", by="root", since=self.now, until=until)))
+        assert self.state.drain.phase is DrainPhase.IDLE or self.state.drain.phase in SIGNALS
+
+    def maintenance_ends(self, _):
+        """An operator puts it back."""
+        self.take(MaintenanceEnded("root"))
+        assert self.state.maintenance is None
+
+    def nothing_but_time(self, _):
+        """Whatever comes past its end, it ends the maintenance."""
+        self.take(TimePassed())
+        assert self.state.maintenance is None or self.now < self.state.maintenance.until
+
+    @invariant()
+    def maintenance_outranks_every_probe(self):
+        """While it lasts the replica is never ready and always alive."""
+        if self.state.maintenance is not None:
+            assert not self.state.health.ready
+            assert self.state.health.live
 
     @invariant()
     def status_and_answers_agree(self):

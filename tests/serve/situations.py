@@ -2,8 +2,9 @@
 
 from builders import plan, probe, process, verdict
 
-from sidecar.core.events import GatewayAppeared, GatewayExited, ProbeReported, StopRequested
+from sidecar.core.events import GatewayAppeared, GatewayExited, MaintenanceBegun, ProbeReported, StopRequested
 from sidecar.core.plan import OnFailure, Target
+from sidecar.core.state import Maintenance
 from sidecar.core.verdict import Evidence, Outcome
 from sidecar.serve.board import Board
 from sidecar.serve.health_json import About
@@ -17,6 +18,7 @@ PROBES = (
     probe("cache", target=Target.UPSTREAM, on_failure=OnFailure.DEGRADE),
     probe("trial", target=Target.UPSTREAM, on_failure=OnFailure.OBSERVE, startup=False),
 )
+OUT = Maintenance(reason="an upgrade", by="root", since=1000.0, until=4600.0)
 PLAN = plan(*PROBES, drain_after=5.0, min_uptime=0.0)
 
 
@@ -121,6 +123,14 @@ def stopping():
     return scene
 
 
+def maintained():
+    """An operator has taken the replica out, and its gateway is dead meanwhile."""
+    scene = ready()
+    scene.tracker.record(GatewayExited(GATEWAY))
+    scene.tracker.record(MaintenanceBegun(OUT))
+    return scene
+
+
 def gone():
     """The gateway's process has exited."""
     scene = ready()
@@ -153,6 +163,7 @@ SITUATIONS = {
     draining: (200, 503, 200, "unhealthy"),
     withheld: (503, 503, 200, "unhealthy"),
     stopping: (200, 503, 200, "unhealthy"),
+    maintained: (200, 503, 200, "unhealthy"),
     gone: (503, 503, 200, "unhealthy"),
     expired: (200, 503, 200, "unhealthy"),
     expired_starting: (200, 503, 503, "starting"),

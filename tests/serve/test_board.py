@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from serve.situations import GATEWAY, PROBES, SITUATIONS, expired, ready, starting, unhealthy
+from serve.situations import GATEWAY, OUT, PROBES, SITUATIONS, expired, ready, starting, unhealthy
 
-from sidecar.core.events import GatewayAppeared, GatewayExited, ObserverLate, StopRequested
+from sidecar.core.events import (
+    GatewayAppeared,
+    GatewayExited,
+    MaintenanceBegun,
+    ObserverLate,
+    StopRequested,
+)
 from sidecar.core.verdict import Evidence, Outcome
 from sidecar.serve.routes import Route
 
@@ -44,7 +50,15 @@ REPORTS = st.tuples(
 )
 HAPPENINGS = st.one_of(
     REPORTS,
-    st.sampled_from([GatewayAppeared(GATEWAY), GatewayExited(GATEWAY), ObserverLate(5.0), StopRequested()]),
+    st.sampled_from(
+        [
+            GatewayAppeared(GATEWAY),
+            GatewayExited(GATEWAY),
+            ObserverLate(5.0),
+            StopRequested(),
+            MaintenanceBegun(OUT),
+        ]
+    ),
     st.floats(0.0, 60.0),
 )
 
@@ -151,3 +165,35 @@ def test_no_answer_is_kept_by_a_cache(route):
     assert ready().get(route)[1]["cache-control"] == "no-store"
     assert ready().get(route)[1]["connection"] == "keep-alive"
     assert ready().get(route, keep_alive=False)[1]["connection"] == "close"
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=_name)
+def test_an_explanation_agrees_with_the_answers(situation):
+    """It says of every situation what is answered, and why it is not better."""
+    scene = situation()
+    page = json.loads(scene.board.explained(Route.READY).body)
+    for key, route in (("ready", Route.READY), ("live", Route.LIVE), ("started", Route.STARTUP)):
+        assert page["explain"][key] == (scene.get(route)[0] == 200)
+    assert bool(page["explain"]["heldBy"]) == (page["deploymentStatus"] != "ready")
+
+
+def test_an_explanation_is_rendered_for_each_request():
+    """It tells how old the evidence is, and that is never the same."""
+    scene = ready()
+    ages = []
+    for _ in range(2):
+        scene.now += 1.0
+        reply = scene.board.explain(Route.READY, head_only=False, keep_alive=True)
+        page = json.loads(reply.partition(b"\r\n\r\n")[2])
+        ages.append([check["age"] for check in page["explain"]["checks"]])
+    assert [after - before for before, after in zip(*ages, strict=True)] == [1.0] * len(PROBES)
+
+
+def test_maintenance_is_shown_to_those_who_may_know():
+    """Reason, who, and until when; others see the status alone."""
+    scene = ready()
+    scene.tracker.record(MaintenanceBegun(OUT))
+    detailed = json.loads(scene.get(Route.READY, details=True)[2])
+    assert detailed["maintenance"].items() >= {"reason": "an upgrade", "by": "root"}.items()
+    assert b"upgrade" not in scene.get(Route.READY)[2]
+    assert b"\nsidecar_maintenance 1\n" in scene.get(Route.METRICS)[2]

@@ -139,6 +139,15 @@ async def test_details_are_for_the_token_and_for_loopback(fields, name, details)
         assert (b"sidecar_build_info" in metrics.body) is details
 
 
+async def test_an_explanation_is_for_those_who_may_see_details():
+    """Others get the answer that they get anyway."""
+    async with serving(token="correct-horse") as port:
+        for fields, name, explained in (([], "localhost", True), ([], "health.example.com", False)):
+            reply = await ask(port, "/health/ready?explain", *fields, name=name)
+            assert reply.status == 200
+            assert ("explain" in reply.json) is explained
+
+
 class _Wire(asyncio.Transport):
     """Stands for a connection from another machine, which a test cannot count on."""
 

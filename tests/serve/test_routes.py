@@ -81,3 +81,15 @@ def test_what_is_malformed_ends_the_connection():
     """After a request that cannot be read nobody knows where the next begins."""
     assert decide(b"GET /health HTTP/1.1\r\n\r\n", None)[0] == 400
     assert not decide(b"GET /health HTTP/1.1\r\n\r\n", None).keep_alive
+
+
+@pytest.mark.parametrize(
+    ("path", "explain"),
+    [
+        ("/health/ready?explain", True), ("/health?a=b&explain", True), ("/readyz?explain&a", True),
+        ("/health/ready", False), ("/health/ready?explained", False), ("/metrics?explain", False),
+    ],
+)  # fmt: skip
+def test_an_explanation_is_asked_for_by_name(path, explain):
+    """By a parameter without a value; of the metrics there is none."""
+    assert decide(request(path), None).explain is explain

@@ -1,0 +1,129 @@
+"""The control socket's file: safe to make, safe to replace, gone afterwards."""
+
+import fcntl
+import os
+import socket
+import stat
+
+import pytest
+
+from sidecar.core.errors import SidecarError
+from sidecar.core.plan import ServerPlan
+from sidecar.serve.socketfile import choose_place, claim, release, socket_places
+
+
+@pytest.fixture
+def directory(tmp_path, monkeypatch):
+    """A working directory: a path in it is short however deep it lies."""
+    tmp_path.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def take(directory):
+    """Claim sockets, and let go of them at the end."""
+    taken = []
+
+    def take(path="x.sock"):
+        listener, inode = claim(path, 1)
+        taken.append(listener)
+        return listener, inode
+
+    yield take
+    for listener in taken:
+        listener.close()
+
+
+def test_it_is_for_its_owner_alone_and_goes_with_him(take):
+    """Mode 0600, and no file afterwards."""
+    _, inode = take()
+    found = os.stat("x.sock")
+    assert (stat.S_ISSOCK(found.st_mode), stat.S_IMODE(found.st_mode)) == (True, 0o600)
+    release("x.sock", inode)
+    assert not os.path.exists("x.sock")
+    release("x.sock", inode)
+
+
+def test_a_stale_file_is_replaced(take):
+    """A sidecar that was killed has left it; nobody answers there."""
+    first, _ = take()
+    first.close()
+    assert os.path.exists("x.sock")
+    take()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect("x.sock")
+
+
+def test_a_second_one_is_told_and_the_first_is_left_alone(take):
+    """Also when the first is too busy to take the connection at once."""
+    take()
+    waiting = [socket.socket(socket.AF_UNIX) for _ in range(4)]
+    try:
+        for client in waiting:
+            with pytest.raises(SidecarError, match="another sidecar answers there; stop it, or choose another path"):
+                claim("x.sock", 1)
+            client.setblocking(False)
+            client.connect_ex("x.sock")
+    finally:
+        for client in waiting:
+            client.close()
+    assert os.path.exists("x.sock")
+
+
+def test_the_file_of_a_later_one_is_left_alone(take):
+    """Whoever ends removes his own file, and no other's."""
+    first, inode = take()
+    first.close()
+    _, later = take()
+    assert (later != inode) is (os.lstat("x.sock").st_ino != inode)
+    release("x.sock", later + 1)
+    assert os.path.exists("x.sock")
+
+
+def test_what_is_no_socket_is_not_replaced(directory):
+    """A typing error in the configuration costs nobody his file."""
+    (directory / "x.sock").write_text("precious")
+    with pytest.raises(SidecarError, match="a file that is no socket lies there"):
+        claim("x.sock", 1)
+    assert (directory / "x.sock").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("nowhere/x.sock", "no such file or directory"), ("x" * 108, "longer than 107 bytes"), ("\0", "null")],
+)
+def test_a_path_that_will_not_do_is_told(directory, path, why):
+    """With the cause."""
+    with pytest.raises(SidecarError, match=f"cannot open the control socket .*{why}"):
+        claim(path, 1)
+
+
+def test_two_that_start_together_do_not_take_each_other_for_stale(directory):
+    """While one has the directory's lock, the other waits for it, and not for ever."""
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with pytest.raises(
+            SidecarError, match="cannot open the control socket x.sock: resource temporarily unavailable"
+        ):
+            claim("x.sock", 1)
+    finally:
+        os.close(descriptor)
+
+
+def test_the_places_are_named_after_the_port():
+    """The user's own directory, the system's, one of its own; or the one that is configured."""
+    places = socket_places(ServerPlan(port=9100), {"XDG_RUNTIME_DIR": "/run/user/7", "TMPDIR": "/var/tmp"})
+    name = "mcp-gateway-sidecar-9100.sock"
+    assert places == [f"/run/user/7/{name}", f"/run/{name}", f"/var/tmp/mcp-gateway-sidecar-{os.geteuid()}/{name}"]
+    assert socket_places(ServerPlan(), {"XDG_RUNTIME_DIR": "relative"})[0].startswith("/run/")
+    assert socket_places(ServerPlan(socket="/x.sock"), {}) == ["/x.sock"]
+
+
+def test_a_directory_that_others_can_write_to_is_not_chosen(directory):
+    """Somebody else could put his own socket there."""
+    environ = {"XDG_RUNTIME_DIR": str(directory), "TMPDIR": str(directory)}
+    assert os.path.dirname(choose_place(ServerPlan(), environ)) == str(directory)
+    directory.chmod(0o777)
+    assert os.path.dirname(choose_place(ServerPlan(), environ)) != str(directory)

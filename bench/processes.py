@@ -65,7 +65,11 @@ def running_sidecar(directory: Path, gateway_port: int, config: str = "") -> Ite
         path = directory / f"sidecar-{port}.toml"
         path.write_text(config)
         command += ["--config", str(path)]
-    environment = {"GATEWAY_PORT": str(gateway_port), "SIDECAR_PORT": str(port)}
+    environment = {
+        "GATEWAY_PORT": str(gateway_port),
+        "SIDECAR_PORT": str(port),
+        "XDG_RUNTIME_DIR": str(directory),
+    }
     with log.open("wb") as output, running(command, directory, environment, stdout=output, stderr=output) as process:
         yield Sidecar(process, port, log)
 

@@ -67,6 +67,6 @@ def test_a_file_that_is_none_of_ours_is_told(tmp_path, text):
     """With its name; it is left where it is."""
     path = tmp_path / maintenance._name(9000)
     path.write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(SidecarError, match="cannot read the maintenance in .*maintenance-9000.json: "):
+    with pytest.raises(SidecarError, match=r"cannot read the maintenance in .*maintenance-9000\.json: "):
         recall(str(tmp_path), 9000)
     assert path.exists()

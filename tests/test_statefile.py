@@ -1,7 +1,7 @@
 """Small files that survive: whole or not at all."""
 
-import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +16,9 @@ def test_what_is_written_is_read_again(tmp_path):
     write_state(directory, "word", b"one")
     write_state(directory, "word", b"two")
     assert read_state(directory, "word") == b"two"
-    assert os.listdir(directory) == ["word"]
-    modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (directory, f"{directory}/word")]
-    assert modes == [0o700, 0o600]
+    [file] = Path(directory).iterdir()
+    assert file.name == "word"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (file.parent, file)] == [0o700, 0o600]
     remove_state(directory, "word")
     remove_state(directory, "word")
     assert read_state(directory, "word") is None
@@ -29,7 +29,7 @@ def test_a_failed_write_leaves_the_file_before_it_and_no_draft(tmp_path):
     (tmp_path / "word" / "full").mkdir(parents=True)
     with pytest.raises(SidecarError, match=r"cannot write .*/word: "):
         write_state(str(tmp_path), "word", b"x")
-    assert os.listdir(tmp_path) == ["word"]
+    assert [path.name for path in tmp_path.iterdir()] == ["word"]
 
 
 def test_what_cannot_be_a_file_of_ours_is_refused(tmp_path):

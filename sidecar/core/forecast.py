@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sidecar.core.drain import SIGNALS, DrainPhase
 from sidecar.core.health import Check, CheckState, is_undecided, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan, Target
-from sidecar.core.policy import Begin, decide_drain, drain_due_at
+from sidecar.core.policy import Begin, decide_drain, drain_due_at, is_sick
 from sidecar.core.snapshot import TOO_OLD, Snapshot, health_at
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State, Withhold
 from sidecar.core.verdict import Outcome
@@ -127,6 +127,8 @@ def _drain(state: State, now: float) -> Iterator[str]:
         return
     due = drain_due_at(state)
     if due is None or due <= now:
+        if is_sick(state) and state.gateway.phase is not GatewayPhase.GONE:
+            yield "no drain, unless the failure proves to be the gateway's own"
         return
     # Taken that the probes go on to report, so that the evidence will be fresh then.
     then = decide_drain(replace(state, health=replace(state.health, believe_until=inf)), due)

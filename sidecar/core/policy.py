@@ -37,6 +37,11 @@ def decide_drain(state: State, now: float) -> Begin | Withhold | None:
     return Begin(state.gateway.process, reason) if state.gateway.process else None
 
 
+def is_sick(state: State) -> bool:
+    """Tell whether a check fails for which a gateway is drained, proven to be its own fault or not."""
+    return bool(_sick(state))
+
+
 def drain_due_at(state: State) -> float | None:
     """Tell when a drain is due if its failure goes on; None while none is."""
     if state.gateway.phase is GatewayPhase.GONE:

@@ -16,8 +16,8 @@ def test_help_names_every_command(tmp_path):
 
 @pytest.mark.parametrize(
     "command", [
-        ["run"], ["check"], ["config"], ["config", "check"], ["config", "show"], ["config", "schema"], ["drain"], ["init"],
-        ["maintenance"], ["maintenance", "on"], ["maintenance", "off"], ["reload"], ["status"], ["wait"],
+        ["run"], ["check"], ["config"], ["config", "check"], ["config", "show"], ["config", "schema"], ["drain"],
+        ["init"], ["maintenance"], ["maintenance", "on"], ["maintenance", "off"], ["reload"], ["status"], ["wait"],
     ],
 )  # fmt: skip
 def test_every_command_explains_itself(command, tmp_path):

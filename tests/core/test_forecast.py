@@ -16,7 +16,7 @@ from sidecar.core.events import (
 from sidecar.core.forecast import forecast
 from sidecar.core.plan import OnFailure, Target
 from sidecar.core.state import Maintenance
-from sidecar.core.verdict import Outcome
+from sidecar.core.verdict import Evidence, Outcome
 from sidecar.tracker import Tracker
 
 DB = probe("db", target=Target.UPSTREAM, on_failure=OnFailure.UNREADY)
@@ -42,12 +42,14 @@ class Scene:
         self.tracker.record(GatewayAppeared(process(1, 900.0)))
         return self.see()
 
-    def see(self, seconds=1, **outcomes):
+    def see(self, seconds=1, evidence=None, **outcomes):
         """Take in a verdict of every probe each second; those not named pass."""
         for _ in range(seconds):
             self.now += 1.0
             for name in ("web", "db", "cache"):
-                self.take(ProbeReported(name, verdict(outcomes.get(name, Outcome.PASS), self.now)))
+                outcome = outcomes.get(name, Outcome.PASS)
+                proof = evidence if outcome is Outcome.FAIL else None
+                self.take(ProbeReported(name, verdict(outcome, self.now, evidence=proof)))
         return self
 
     def take(self, fact):
@@ -70,15 +72,16 @@ def draining(**rules):
     return Scene(**rules).started().take(DrainOrdered("it leaks", "root"))
 
 
+QUIESCE = DrainAdvanced(DrainStep.QUIESCE)
 FAIL, UNKNOWN = Outcome.FAIL, Outcome.UNKNOWN
 WORD = Maintenance(reason="an upgrade", by="root", since=1000.0, until=1601.0)
 
 NEXT = {
-    "the first failure": (lambda: Scene().started().see(web=FAIL), "web: 2 more failures, the next look in 1 s: unready"),
+    "the first failure": (lambda: Scene().started().see(web=FAIL), "web: 2 more failures, the next look in 1 s: unr"),
     "the last one before": (lambda: Scene().started().see(2, web=FAIL), "web: 1 more failure in 1 s: unready"),
     "of an upstream": (lambda: Scene().started().see(2, cache=FAIL), "cache: 1 more failure in 1 s: degraded"),
     "of recovery": (lambda: Scene().started().see(5, db=FAIL), "db: 1 more pass in 5 s: passing again"),
-    "of a start": (lambda: Scene(), "db: 1 more pass in 0 s: passing"),
+    "of a start": (Scene, "db: 1 more pass in 0 s: passing"),
     "of doubt": (lambda: Scene().started().see(db=UNKNOWN).later(10), "db: unready in 19 s unless it can tell again"),
     "of long doubt": (lambda: Scene().started().see(40, db=UNKNOWN), "db: unready until it can tell again"),
     "of a drain": (lambda: Scene().started().see(19, web=FAIL), "drain in 12 s unless it recovers"),
@@ -86,12 +89,16 @@ NEXT = {
         lambda: Scene(min_uptime=3600.0).started().see(19, web=FAIL),
         "a drain is due in 12 s unless it recovers, and will be withheld: min_uptime",
     ),
-    "of one that is withheld": (lambda: Scene(min_uptime=3600.0).started().see(40, web=FAIL), "withheld (min_uptime): "),
+    "of one that is not proven": (
+        lambda: Scene().started().see(5, db=FAIL, web=FAIL, evidence=Evidence.WRONG),
+        "no drain, unless the failure proves to be the gateway's own",
+    ),
+    "of one that is withheld": (lambda: Scene(min_uptime=3600.0).started().see(40, web=FAIL), "withheld (min_uptime)"),
     "of lame duck": (lambda: draining().later(1), "lame duck ends in 4 s, SIGTERM follows within 10 s"),
     "of shadow": (lambda: draining(shadow=True), "SIGTERM (shadow: it is not sent) follows"),
-    "of quiescing": (lambda: draining().later(5).take(DrainAdvanced(DrainStep.QUIESCE)), "SIGTERM in 10 s at the latest"),
+    "of quiescing": (lambda: draining().later(5).take(QUIESCE), "SIGTERM in 10 s at the latest"),
     "of the end": (
-        lambda: draining(quiesce=0.0).later(5).take(DrainAdvanced(DrainStep.QUIESCE)).take(DrainAdvanced(DrainStep.SIGNAL)),
+        lambda: draining(quiesce=0.0).later(5).take(QUIESCE).take(DrainAdvanced(DrainStep.SIGNAL)),
         "SIGKILL in 30 s unless the gateway exits",
     ),
     "of maintenance": (lambda: Scene().started().take(MaintenanceBegun(WORD)), "maintenance ends in 10 min"),

@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,10 @@ from sidecar.core.errors import SidecarError
 from sidecar.core.plan import ServerPlan
 from sidecar.serve.socketfile import choose_place, claim, release, socket_places
 
+SOCKET = Path("x.sock")
 
-@pytest.fixture
+
+@pytest.fixture(autouse=True)
 def directory(tmp_path, monkeypatch):
     """A working directory: a path in it is short however deep it lies."""
     tmp_path.chmod(0o700)
@@ -21,7 +24,7 @@ def directory(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def take(directory):
+def take():
     """Claim sockets, and let go of them at the end."""
     taken = []
 
@@ -38,10 +41,10 @@ def take(directory):
 def test_it_is_for_its_owner_alone_and_goes_with_him(take):
     """Mode 0600, and no file afterwards."""
     _, inode = take()
-    found = os.stat("x.sock")
+    found = SOCKET.stat()
     assert (stat.S_ISSOCK(found.st_mode), stat.S_IMODE(found.st_mode)) == (True, 0o600)
     release("x.sock", inode)
-    assert not os.path.exists("x.sock")
+    assert not SOCKET.exists()
     release("x.sock", inode)
 
 
@@ -49,7 +52,7 @@ def test_a_stale_file_is_replaced(take):
     """A sidecar that was killed has left it; nobody answers there."""
     first, _ = take()
     first.close()
-    assert os.path.exists("x.sock")
+    assert SOCKET.exists()
     take()
     with socket.socket(socket.AF_UNIX) as client:
         client.connect("x.sock")
@@ -68,7 +71,7 @@ def test_a_second_one_is_told_and_the_first_is_left_alone(take):
     finally:
         for client in waiting:
             client.close()
-    assert os.path.exists("x.sock")
+    assert SOCKET.exists()
 
 
 def test_the_file_of_a_later_one_is_left_alone(take):
@@ -78,7 +81,7 @@ def test_the_file_of_a_later_one_is_left_alone(take):
     _, later = take()
     assert (later != inode) is (os.lstat("x.sock").st_ino != inode)
     release("x.sock", later + 1)
-    assert os.path.exists("x.sock")
+    assert SOCKET.exists()
 
 
 def test_what_is_no_socket_is_not_replaced(directory):
@@ -93,19 +96,19 @@ def test_what_is_no_socket_is_not_replaced(directory):
     ("path", "why"),
     [("nowhere/x.sock", "no such file or directory"), ("x" * 108, "longer than 107 bytes"), ("\0", "null")],
 )
-def test_a_path_that_will_not_do_is_told(directory, path, why):
+def test_a_path_that_will_not_do_is_told(path, why):
     """With the cause."""
     with pytest.raises(SidecarError, match=f"cannot open the control socket .*{why}"):
         claim(path, 1)
 
 
-def test_two_that_start_together_do_not_take_each_other_for_stale(directory):
+def test_two_that_start_together_do_not_take_each_other_for_stale():
     """While one has the directory's lock, the other waits for it, and not for ever."""
     descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         with pytest.raises(
-            SidecarError, match="cannot open the control socket x.sock: resource temporarily unavailable"
+            SidecarError, match=r"cannot open the control socket x\.sock: resource temporarily unavailable"
         ):
             claim("x.sock", 1)
     finally:
@@ -114,9 +117,9 @@ def test_two_that_start_together_do_not_take_each_other_for_stale(directory):
 
 def test_the_places_are_named_after_the_port():
     """The user's own directory, the system's, one of its own; or the one that is configured."""
-    places = socket_places(ServerPlan(port=9100), {"XDG_RUNTIME_DIR": "/run/user/7", "TMPDIR": "/var/tmp"})
+    places = socket_places(ServerPlan(port=9100), {"XDG_RUNTIME_DIR": "/run/user/7", "TMPDIR": "/scratch"})
     name = "mcp-gateway-sidecar-9100.sock"
-    assert places == [f"/run/user/7/{name}", f"/run/{name}", f"/var/tmp/mcp-gateway-sidecar-{os.geteuid()}/{name}"]
+    assert places == [f"/run/user/7/{name}", f"/run/{name}", f"/scratch/mcp-gateway-sidecar-{os.geteuid()}/{name}"]
     assert socket_places(ServerPlan(), {"XDG_RUNTIME_DIR": "relative"})[0].startswith("/run/")
     assert socket_places(ServerPlan(socket="/x.sock"), {}) == ["/x.sock"]
 
@@ -124,6 +127,6 @@ def test_the_places_are_named_after_the_port():
 def test_a_directory_that_others_can_write_to_is_not_chosen(directory):
     """Somebody else could put his own socket there."""
     environ = {"XDG_RUNTIME_DIR": str(directory), "TMPDIR": str(directory)}
-    assert os.path.dirname(choose_place(ServerPlan(), environ)) == str(directory)
+    assert Path(choose_place(ServerPlan(), environ)).parent == directory
     directory.chmod(0o777)
-    assert os.path.dirname(choose_place(ServerPlan(), environ)) != str(directory)
+    assert Path(choose_place(ServerPlan(), environ)).parent != directory

@@ -11,6 +11,7 @@ from sidecar import maintenance
 from sidecar.agent import Agent
 from sidecar.clock import boottime
 from sidecar.config.shown import show_plan
+from sidecar.config.units import write_duration
 from sidecar.core.errors import RefusedError, SidecarError
 from sidecar.core.events import (
     DrainOrdered,
@@ -115,7 +116,9 @@ class Orders:
             except SidecarError as error:
                 kept = f"{_FORGOTTEN}: {error}"
                 self._say(EventKind.REMARK, f"maintenance is on, but {kept}")
-        return Answer(done=True, message=f"maintenance is on for {seconds:g} s: readiness 503, liveness 200; {kept}")
+        return Answer(
+            done=True, message=f"maintenance is on for {write_duration(seconds)}: readiness 503, liveness 200; {kept}"
+        )
 
     async def _end_maintenance(self, by: str) -> Answer:
         was_on = self._agent.tracker.state.maintenance is not None

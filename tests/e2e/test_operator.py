@@ -137,6 +137,24 @@ def test_maintenance_ends_by_itself(deployment: Deployment, operator: Operator) 
     sidecar.event("status_changed", after="ready")
 
 
+def test_a_state_that_cannot_be_kept_or_read_is_told(deployment: Deployment, operator: Operator) -> None:
+    """Maintenance holds all the same; and a spoilt file keeps nobody from starting."""
+    (deployment.directory / "file").write_text("no directory")
+    start(deployment, short() + '\n[state]\ndir = "file"\n')
+    done = operator.says("maintenance", "on", "--reason", "x", "--for", "10m")
+    assert done.returncode == 0
+    assert "it will not survive a restart of the sidecar: cannot write file/maintenance-" in done.stdout
+    assert ask(deployment.port).status == 503
+
+    deployment.port = take_port()
+    state = deployment.directory / "state"
+    state.mkdir()
+    (state / f"maintenance-{deployment.port}.json").write_text("spoilt")
+    sidecar = deployment.sidecar(short() + '\n[state]\ndir = "state"\n')
+    assert "cannot read the maintenance in state/" in sidecar.event("remark", severity="warning")["message"]
+    sidecar.event("status_changed", after="ready")
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

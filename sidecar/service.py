@@ -32,7 +32,7 @@ async def serve(plan: Plan, load: Callable[[], Plan], tell: Tell, *, service_id:
     board = Board(About(version=__version__, service_id=service_id), boottime)
     agent = Agent(plan, publish=board.publish, tell=tell)
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
-        async with listen(plan.server, board) as listening:
+        async with listen(plan.server, board, beat=agent.beat) as listening:
             _announce(plan, listening, tell)
             async with agent.running():
                 number = await _obey(signals, agent, plan, load, tell)
@@ -91,10 +91,12 @@ def _announce(plan: Plan, listening: Listening, tell: Tell) -> None:
     """Say what was started and which URLs to open."""
     url = listening.urls[0]
     probes = ", ".join(f"{probe.name} ({probe.kind})" for probe in plan.probes)
-    message = (
-        f"sidecar {__version__}: configuration: {plan.source}; probes: {probes}; "
-        f"gateway: {plan.gateway.host}:{plan.gateway.port}; "
-        f"open {url}/health/ready, {url}/health, {url}/health/startup, {url}/metrics"
+    message = "\n".join(
+        [
+            f"sidecar {__version__} watches the gateway at {plan.gateway.host}:{plan.gateway.port}, by {plan.source}",
+            f"probes: {probes}",
+            *(f"open {url}{path}" for path in ("/health/ready", "/health", "/health/startup", "/metrics")),
+        ]
     )
     _say(tell, EventKind.STARTED, Severity.INFO, message)
     for remark in plan.remarks:

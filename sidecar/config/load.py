@@ -19,7 +19,7 @@ from sidecar.config.units import write_duration
 from sidecar.config.variables import expand
 from sidecar.config.words import quote
 from sidecar.contract import Kind
-from sidecar.core.plan import DrainPlan, GatewayPlan, Plan, ServerPlan
+from sidecar.core.plan import DrainPlan, GatewayPlan, Plan, ServerPlan, StatePlan
 
 T = TypeVar("T", bound=Struct)
 
@@ -30,6 +30,7 @@ TABLES: dict[str, type[Struct]] = {
     "gateway": GatewayPlan,
     "drain": DrainPlan,
     "server": ServerPlan,
+    "state": StatePlan,
     "log": LogTable,
     "release": ReleaseTable,
 }
@@ -56,6 +57,7 @@ def load(
     gateway = _read(document, "gateway", GatewayPlan, report)
     drain = _read(document, "drain", DrainPlan, report)
     server = _read(document, "server", ServerPlan, report)
+    state = _read(document, "state", StatePlan, report)
     log = _read(document, "log", LogTable, report)
     release = _read(document, "release", ReleaseTable, report)
     check_ports(document, gateway.port, server.port, report)
@@ -76,6 +78,7 @@ def load(
         gateway=gateway,
         drain=drain,
         server=server,
+        state=state,
         log_format=log.format,
         release=release.id or _release(text, environ),
         source=source,

@@ -129,6 +129,14 @@ class ServerPlan(Struct, frozen=True, kw_only=True):
     """On SIGTERM the sidecar answers until the gateway is gone, but no longer than this."""
 
 
+class StatePlan(Struct, frozen=True, kw_only=True):
+    """Where what must survive a restart is kept: the count of paid requests, for one."""
+
+    dir: Annotated[str, Meta(min_length=1)] | None = None
+    """A directory for this sidecar alone; it is made when there is something to keep. Where neither this nor a variable
+    names one, what is learnt is forgotten at the end."""
+
+
 class LogFormat(StrEnum):
     """How events are written."""
 
@@ -147,6 +155,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     gateway: GatewayPlan = GatewayPlan()
     drain: DrainPlan = DrainPlan()
     server: ServerPlan = ServerPlan()
+    state: StatePlan = StatePlan()
     log_format: LogFormat = LogFormat.AUTO
     release: str | None = None
     """What is deployed, by id; shown on the endpoints."""

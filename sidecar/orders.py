@@ -109,7 +109,7 @@ class Orders:
         self._put_in_force(word)
         kept = "it survives a restart of the sidecar"
         if directory is None:
-            kept = f"{_FORGOTTEN}: set state.dir, STATE_DIRECTORY or XDG_STATE_HOME"
+            kept = f"{_FORGOTTEN}: set state.dir or STATE_DIRECTORY"
         else:
             try:
                 await anyio.to_thread.run_sync(maintenance.keep, directory, port, word)

@@ -40,7 +40,10 @@ async def serve(plan: Plan, load: Callable[[], Plan], tell: Tell, *, environ: Ma
     agent = Agent(plan, publish=board.publish, tell=tell)
     orders = Orders(plan, agent, board, load, tell)
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
-        async with listen(plan.server, board) as listening, _control(plan, environ, tell) as control:
+        async with (
+            listen(plan.server, board, beat=agent.beat) as listening,
+            _control(plan, environ, tell) as control,
+        ):
             _announce(plan, listening, control, tell)
             await orders.recall_maintenance()
             async with agent.running(), take_orders(control, orders.carry_out):
@@ -95,12 +98,14 @@ async def _outlive_gateway(signals: AsyncIterator[signal.Signals], agent: Agent,
 def _announce(plan: Plan, listening: Listening, control: socket.socket | None, tell: Tell) -> None:
     """Say what was started, which URLs to open, and where orders are taken."""
     url = listening.urls[0]
-    orders_at = f"; control socket: {control.getsockname()}" if control is not None else ""
     probes = ", ".join(f"{probe.name} ({probe.kind})" for probe in plan.probes)
-    message = (
-        f"sidecar {__version__}: configuration: {plan.source}; probes: {probes}; "
-        f"gateway: {plan.gateway.host}:{plan.gateway.port}; "
-        f"open {url}/health/ready, {url}/health, {url}/health/startup, {url}/metrics{orders_at}"
+    message = "\n".join(
+        [
+            f"sidecar {__version__} watches the gateway at {plan.gateway.host}:{plan.gateway.port}, by {plan.source}",
+            f"probes: {probes}",
+            *(f"open {url}{path}" for path in ("/health/ready", "/health", "/health/startup", "/metrics")),
+            *([f"control socket: {control.getsockname()}"] if control is not None else []),
+        ]
     )
     _say(tell, EventKind.STARTED, Severity.INFO, message)
     for remark in plan.remarks:

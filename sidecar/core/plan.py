@@ -135,11 +135,11 @@ class ServerPlan(Struct, frozen=True, kw_only=True):
 
 
 class StatePlan(Struct, frozen=True, kw_only=True):
-    """What survives a restart of the sidecar."""
+    """Where what must survive a restart is kept: maintenance, and the count of paid requests."""
 
     dir: Annotated[str, Meta(min_length=1)] | None = None
-    """The directory for small files. When not given: ``$STATE_DIRECTORY``, as systemd sets it, else
-    ``$XDG_STATE_HOME/mcp-gateway-sidecar``, else nothing survives."""
+    """A directory for this sidecar alone; it is made when there is something to keep. Where neither this nor a variable
+    names one, what is learnt is forgotten at the end."""
 
 
 class LogFormat(StrEnum):

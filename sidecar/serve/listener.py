@@ -43,10 +43,17 @@ class Listening(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def listen(plan: ServerPlan, board: Board, *, port: int | None = None) -> AsyncIterator[Listening]:
+async def listen(
+    plan: ServerPlan,
+    board: Board,
+    *,
+    beat: Callable[[str, bytes], bool] = lambda name, credential: False,  # noqa: ARG005
+    port: int | None = None,
+) -> AsyncIterator[Listening]:
     """Answer on the health port until the block is left; every connection is closed by then.
 
-    ``port`` takes the place of the plan's; 0 is any free port. Raises ``SidecarError`` when the port cannot be had.
+    ``beat`` is called with the probe's name and the credential of a report, and tells whether it is taken. ``port``
+    takes the place of the plan's; 0 is any free port. Raises ``SidecarError`` when the port cannot be had.
     """
     limit, warnings = _make_room(plan.max_connections)
     sockets, more_warnings = await open_sockets(plan.host, plan.port if port is None else port)
@@ -54,7 +61,7 @@ async def listen(plan: ServerPlan, board: Board, *, port: int | None = None) -> 
     remembering = lru_cache(_HEADS_REMEMBERED)(partial(decide, token=plan.token))
     buffer = memoryview(bytearray(READ_AT_ONCE))
     acceptors = [
-        _Acceptor(listener, pool, partial(Connection, board, remembering, pool, buffer)) for listener in sockets
+        _Acceptor(listener, pool, partial(Connection, board, remembering, beat, pool, buffer)) for listener in sockets
     ]
     try:
         for acceptor in acceptors:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from sidecar.serve.access import names_loopback, shows_token
+from sidecar.serve.access import bearer_token, names_loopback, shows_token
 from sidecar.serve.request import BadRequestError, read_request
 
 
@@ -30,6 +30,14 @@ PATHS = {
 
 METHODS = (b"GET", b"HEAD")
 
+BEATS = b"/heartbeat/"
+"""What stands before a probe's name in the path of a report to it."""
+
+NOT_TAKEN = (
+    "no such report is taken here: expected POST, the name of a heartbeat probe, and its token as Authorization: Bearer"
+)
+"""The same words for every reason, so that nobody can find out by asking what there is."""
+
 
 class Ask(NamedTuple):
     """A question that the health port answers."""
@@ -45,6 +53,14 @@ class Ask(NamedTuple):
     """It also wants to know what holds the status and what happens next, which is a detail."""
 
 
+class Beat(NamedTuple):
+    """A report to a probe; whether it is taken is the probe's to say."""
+
+    probe: str
+    credential: bytes
+    keep_alive: bool
+
+
 class Refusal(NamedTuple):
     """A request that the health port does not answer, and why."""
 
@@ -54,7 +70,7 @@ class Refusal(NamedTuple):
     keep_alive: bool = False
 
 
-def decide(head: bytes, token: str | None) -> Ask | Refusal:
+def decide(head: bytes, token: str | None) -> Ask | Beat | Refusal:
     """Decide what the request with this head is told."""
     try:
         request = read_request(head)
@@ -62,6 +78,11 @@ def decide(head: bytes, token: str | None) -> Ask | Refusal:
         return Refusal(error.status, error.reason)
     head_only = request.method == b"HEAD"
     path, _, query = request.target.partition(b"?")
+    if path.startswith(BEATS):
+        if request.method != b"POST":
+            return Refusal(404, NOT_TAKEN, head_only, request.keep_alive)
+        name = path.removeprefix(BEATS).decode("latin-1")
+        return Beat(name, bearer_token(request.authorization), request.keep_alive)
     route = PATHS.get(path)
     if route is None:
         known = ", ".join(path.decode() for path in PATHS)

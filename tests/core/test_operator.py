@@ -170,6 +170,8 @@ def test_an_automatic_drain_cools_down_after_one_on_order():
     """What an operator has just restarted is left alone for a while."""
     sidecar = Sidecar()
     sidecar.take(ORDER)
+    sidecar.take(DrainAdvanced(DrainStep.QUIESCE), after=2.0)
+    sidecar.take(DrainAdvanced(DrainStep.SIGNAL))
     sidecar.take(GatewayExited(process(1, started=900.0)))
     sidecar.take(GatewayAppeared(process(2, started=sidecar.now)))
     sidecar.see(Outcome.PASS)

@@ -130,7 +130,7 @@ def test_maintenance_outranks_the_probes_and_survives_a_crash_of_the_sidecar(
 
 def test_maintenance_ends_by_itself(deployment: Deployment, operator: Operator) -> None:
     """And without a place to keep it, the command says that it would not survive."""
-    _, sidecar = start(deployment, short())
+    _, sidecar = start(deployment, short(), HOME="")
     done = operator.says("maintenance", "on", "--reason", "x", "--for", "1s")
     assert "it will not survive a restart of the sidecar: set state.dir" in done.stdout
     assert "its time is over" in sidecar.event("maintenance_ended")["message"]

@@ -42,11 +42,19 @@ class Peer:
         self._server.requests.append(request)
         return request
 
+    async def hear(self) -> bytes:
+        """Wait for the next bytes, whatever they are; empty when the client has hung up."""
+        return await self._reader.read(65536)
+
     async def say(self, *pieces: bytes) -> None:
         """Send pieces, each in a write of its own."""
         for piece in pieces:
             self._writer.write(piece)
             await self._writer.drain()
+
+    async def secure(self, context: ssl.SSLContext) -> None:
+        """Begin TLS, as the server."""
+        await self._writer.start_tls(context)
 
     async def until_hung_up(self) -> None:
         """Keep the connection open until the client leaves."""
@@ -175,10 +183,17 @@ class Certificates:
         """For localhost and the loopback addresses."""
         return self._context(self._authority.issue_cert("localhost", "127.0.0.1", "::1"))
 
+    def of(self, name: str) -> ssl.SSLContext:
+        """Make a good one for this name."""
+        return self._context(self._authority.issue_cert(name))
+
+    def expiring(self, end: dt.datetime) -> ssl.SSLContext:
+        """Make a good one that is valid until then."""
+        return self._context(self._authority.issue_cert("localhost", "127.0.0.1", not_after=end))
+
     def expired(self) -> ssl.SSLContext:
         """Make one that was valid until a long time ago."""
-        end = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-        return self._context(self._authority.issue_cert("localhost", "127.0.0.1", not_after=end))
+        return self.expiring(dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
 
     def of_another_name(self) -> ssl.SSLContext:
         """For a name that no test uses."""

@@ -69,15 +69,17 @@ def _read_cluster(base: str, rest: str) -> Servers:
 
 def _take_apart(rest: str, port: int, expected: str) -> tuple[str, tuple[Place, ...], str, str]:
     """Give what stands before the hosts, the hosts, the path without its slashes, and the query."""
-    parts = urlsplit(f"//{rest}")
-    user, separator, hosts = parts.netloc.rpartition("@")
+    # By hand: urlsplit takes no list of hosts with an IPv6 address in it.
+    whole, _, query = rest.partition("?")
+    authority, _, path = whole.partition("/")
+    user, separator, hosts = authority.rpartition("@")
     found = [_HOST.fullmatch(host) for host in hosts.split(",")]
     places = tuple((host[1] or unquote(host[2]), int(host[3] or port)) for host in found if host)
-    if len(places) < len(found) or any(not 0 < place[1] < 65536 for place in places) or parts.fragment:
+    if len(places) < len(found) or any(not 0 < place[1] < 65536 for place in places) or "#" in rest:
         raise _unreadable(expected)
     if len(places) > _HOSTS_AT_MOST:
         raise ValueError(f"url names {len(places)} hosts: expected at most {_HOSTS_AT_MOST}")
-    return user + separator, places, parts.path.strip("/"), parts.query
+    return user + separator, places, path.strip("/"), query
 
 
 def _single(base: str, user: str, place: Place, database: str, query: str) -> str:

@@ -76,9 +76,9 @@ async def test_a_server_that_has_the_other_role(redis_pair, probe_of, role, foun
         assert phases(verdict) == ["connect", "replies"]
 
 
-async def test_a_replica_that_has_lost_its_master(redis_pair, probe_of):
+async def test_a_replica_that_has_lost_its_master(own_redis_pair, probe_of):
     """It fails when the role or the lag matters, and only then."""
-    master, replica = redis_pair
+    master, replica = own_redis_pair
     plain, strict = probe_of(replica.url), probe_of(replica.url, role="replica", lag=60)
     master.stop()
     verdict = await look_until(strict, Outcome.FAIL)
@@ -88,9 +88,9 @@ async def test_a_replica_that_has_lost_its_master(redis_pair, probe_of):
     assert (await look(plain)).outcome is Outcome.PASS
 
 
-async def test_a_replica_that_copies_its_masters_data(redis_pair, probe_of, start_redis):
+async def test_a_replica_that_copies_its_masters_data(own_redis_pair, probe_of, start_redis):
     """While the copy is under way its data are old or none, and the reason says what goes on."""
-    master, _ = redis_pair
+    master, _ = own_redis_pair
     with operator(master) as client:
         client.config_set("repl-diskless-sync-delay", 3600)
     late = start_redis("--replicaof", f"127.0.0.1 {master.port}")
@@ -98,18 +98,18 @@ async def test_a_replica_that_copies_its_masters_data(redis_pair, probe_of, star
     assert verdict.reason.startswith("the replica's link to its master is up: found down")
 
 
-async def test_a_replica_whose_master_keeps_silent(redis_pair, probe_of):
+async def test_a_replica_whose_master_keeps_silent(own_redis_pair, probe_of):
     """A link that is up but silent is a warning: the master may be frozen, or the way to it cut."""
-    master, replica = redis_pair
+    master, replica = own_redis_pair
     probe = probe_of(replica.url, lag=1)
     master.freeze()
     verdict = await look_until(probe, Outcome.WARN)
     assert verdict.reason.startswith("the replica heard from its master within 1 s: found ")
 
 
-async def test_a_master_whose_replica_keeps_silent(redis_pair, probe_of):
+async def test_a_master_whose_replica_keeps_silent(own_redis_pair, probe_of):
     """What the replica has not acknowledged is known at once; the silence, as it lasts."""
-    master, replica = redis_pair
+    master, replica = own_redis_pair
     by_bytes, by_seconds = probe_of(master.url, lag_bytes=1000), probe_of(master.url, lag=1)
     assert (await look(by_bytes)).outcome is Outcome.PASS
     replica.freeze()
@@ -145,44 +145,44 @@ async def test_a_replica_takes_no_writes(redis_pair, probe_of):
 async def test_the_master_is_found_through_sentinel(redis_pair, start_sentinel, probe_of):
     """The sentinel is asked once, and the master over one connection from then on."""
     sentinel = start_sentinel(redis_pair.master.port)
-    probe = probe_of(sentinel.url(), roundtrip=True)
+    probe = probe_of(sentinel.url(), roundtrip=True, key_prefix="through sentinel:")
     verdicts = [await look(probe) for _ in range(2)]
     assert [verdict.outcome for verdict in verdicts] == [Outcome.PASS, Outcome.PASS]
     assert [phases(verdict) for verdict in verdicts] == [["sentinel", "connect", "replies"], ["replies"]]
     with operator(redis_pair.master) as client:
-        assert len(client.keys("sidecar:*")) == 1
+        assert len(client.keys("through sentinel:*")) == 1
 
 
-async def test_a_failover(redis_pair, start_sentinel, probe_of):
+async def test_a_failover(own_redis_pair, start_sentinel, probe_of):
     """While the master is dead the probe fails; as soon as there is another, it is probed."""
-    sentinel = start_sentinel(redis_pair.master.port)
+    sentinel = start_sentinel(own_redis_pair.master.port)
     probe = probe_of(sentinel.url())
     await look(probe)
     with failover(sentinel) as next_master:
-        redis_pair.master.stop()
+        own_redis_pair.master.stop()
         verdict = await look(probe)
         assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.REFUSED)
-        assert next_master() == redis_pair.replica.port
+        assert next_master() == own_redis_pair.replica.port
     verdict = await look(probe)
     assert (verdict.outcome, verdict.observation.notes["role"]) == (Outcome.PASS, "master")
     assert phases(verdict) == ["sentinel", "connect", "replies"]
 
 
-async def test_a_master_that_is_demoted(redis_pair, start_sentinel, probe_of):
+async def test_a_master_that_is_demoted(own_redis_pair, start_sentinel, probe_of):
     """A kept connection to what is a replica by now is a failure, and given up for the way to the new master."""
-    sentinel = start_sentinel(redis_pair.master.port)
+    sentinel = start_sentinel(own_redis_pair.master.port)
     probe = probe_of(sentinel.url())
     await look(probe)
-    with operator(redis_pair.master) as old, operator(redis_pair.replica) as new, operator(sentinel) as watcher:
+    with operator(own_redis_pair.master) as old, operator(own_redis_pair.replica) as new, operator(sentinel) as watcher:
         new.replicaof("NO", "ONE")
-        old.replicaof("127.0.0.1", redis_pair.replica.port)
+        old.replicaof("127.0.0.1", own_redis_pair.replica.port)
         verdict = await look(probe)
         assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.WRONG)
         assert "the role is master: found replica" in [
             f"{finding.rule}: found {finding.observed}" for finding in verdict.observation.findings
         ]
         watcher.execute_command("SENTINEL REMOVE", "mymaster")
-        watcher.execute_command("SENTINEL MONITOR", "mymaster", "127.0.0.1", redis_pair.replica.port, 1)
+        watcher.execute_command("SENTINEL MONITOR", "mymaster", "127.0.0.1", own_redis_pair.replica.port, 1)
     assert (await look(probe)).outcome is Outcome.PASS
 
 
@@ -243,10 +243,9 @@ async def test_a_server_that_is_no_sentinel(redis_server, probe_of):
 # Clusters
 
 
-async def test_a_cluster_that_is_whole(start_cluster, probe_of):
+async def test_a_cluster_that_is_whole(redis_cluster, probe_of):
     """Any node tells; the round trip goes to the node that has the key, over the one connection that is kept."""
-    nodes = start_cluster(3)
-    for node in nodes:
+    for node in redis_cluster:
         probe = probe_of(nodes_url(node), roundtrip=True)
         verdict = await look(probe)
         assert (verdict.outcome, verdict.reason) == (
@@ -263,9 +262,8 @@ async def test_a_cluster_that_has_lost_a_node(start_cluster, probe_of):
     nodes[0].stop()
     verdict = await look_until(probe_of(nodes_url(*nodes)), Outcome.FAIL)
     assert verdict.evidence is Evidence.WRONG
-    assert verdict.reason == (
-        "the cluster serves all 16384 slots: found state fail with 10923 served, 5461 of failed nodes"
-    )
+    assert verdict.reason.startswith("the cluster serves all 16384 slots: found state ")
+    assert verdict.reason.endswith(" with 10923 served, 5461 of failed nodes")
 
 
 async def test_a_cluster_with_slots_of_nobody(start_cluster, probe_of):
@@ -301,10 +299,9 @@ async def test_a_slot_that_is_being_moved(start_cluster, probe_of):
     )
 
 
-async def test_a_node_of_a_cluster_by_itself(start_cluster, probe_of):
+async def test_a_node_of_a_cluster_by_itself(redis_cluster, probe_of):
     """Without ``+cluster`` in the URL a key may belong to another node: the reason tells how to write it."""
-    nodes = start_cluster(3)
-    verdicts = [await look(probe_of(node.url, roundtrip=True, key_prefix="{same slot}")) for node in nodes]
+    verdicts = [await look(probe_of(node.url, roundtrip=True, key_prefix="{same slot}")) for node in redis_cluster]
     reasons = [verdict.reason for verdict in verdicts if verdict.outcome is Outcome.FAIL]
     assert len(reasons) == 2
     assert all(reason.endswith("MOVED, it is a node of a cluster: write redis+cluster:// in url") for reason in reasons)
@@ -317,16 +314,16 @@ async def test_a_server_that_is_in_no_cluster(redis_server, probe_of):
     assert verdict.reason == "the server is a node of a cluster: found a server by itself: write redis:// in url"
 
 
-async def test_nodes_that_hang(start_cluster, probe_of, silent_port):
+async def test_nodes_that_hang(redis_cluster, probe_of, silent_port):
     """A node that accepts and hangs gets no more than its share of the time."""
-    (node,) = start_cluster(1)
+    node = redis_cluster[0]
     url = nodes_url(node).replace("//", f"//127.0.0.1:{silent_port},")
     assert (await look(probe_of(url, timeout=2))).outcome is Outcome.PASS
 
 
-async def test_a_cluster_behind_tls(start_cluster, start_tls, certificates, probe_of):
+async def test_a_cluster_behind_tls(redis_cluster, start_tls, certificates, probe_of):
     """The certificate is checked for the node that is asked."""
-    (node,) = start_cluster(1)
+    node = redis_cluster[0]
     front = start_tls(node.port, certificates.good())
     probe = probe_of(f"rediss+cluster://localhost:{front.port}", tls_ca_file=str(certificates.ca_file))
     assert [(await look(probe)).outcome for _ in range(2)] == [Outcome.PASS, Outcome.PASS]

@@ -59,10 +59,24 @@ def failover(sentinel: Sentinel) -> Iterator[Callable[[], int]]:
         yield lambda: int(events.get_message(timeout=30)["data"].split()[-1])
 
 
+@pytest.fixture(scope="session")
+def redis_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Share a master and its replica that are always up: for tests that leave them as they are."""
+    with _pair(tmp_path_factory.mktemp("pair")) as pair:
+        yield pair
+
+
 @pytest.fixture
-def redis_pair(tmp_path: Path) -> Iterator[Pair]:
+def own_redis_pair(tmp_path: Path) -> Iterator[Pair]:
+    """Start a pair of the test's own, to be stopped, frozen or exchanged."""
+    with _pair(tmp_path) as pair:
+        yield pair
+
+
+@contextmanager
+def _pair(place: Path) -> Iterator[Pair]:
     """Start a master and its replica, which has all the data."""
-    directories = [tmp_path / name for name in ("master", "replica")]
+    directories = [place / name for name in ("master", "replica")]
     for directory in directories:
         directory.mkdir()
     master = RedisServer(directories[0], "--repl-diskless-sync-delay", "0")
@@ -91,19 +105,33 @@ def start_sentinel(tmp_path: Path) -> Iterator[StartSentinel]:
         sentinel.stop()
 
 
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
+    """Share a cluster of three nodes that is always whole: for tests that leave it as it is."""
+    started: list[RedisServer] = []
+    try:
+        yield _cluster(tmp_path_factory.mktemp("cluster"), 3, started)
+    finally:
+        _stop(started)
+
+
 @pytest.fixture
 def start_cluster(tmp_path: Path) -> Iterator[StartCluster]:
-    """Start clusters, whole and in agreement."""
+    """Start a cluster of the test's own, whole and in agreement, to be taken apart."""
     started: list[RedisServer] = []
+    yield lambda count: _cluster(tmp_path, count, started)
+    _stop(started)
 
-    def start(count: int) -> list[RedisServer]:
-        nodes = [_start_node(tmp_path / f"node{number}", started) for number in range(count)]
-        _bind_together(nodes)
-        return nodes
 
-    yield start
-    for node in started:
-        node.stop()
+def _cluster(place: Path, count: int, started: list[RedisServer]) -> list[RedisServer]:
+    nodes = [_start_node(place / f"node{number}", started) for number in range(count)]
+    _bind_together(nodes)
+    return nodes
+
+
+def _stop(servers: list[RedisServer]) -> None:
+    for server in servers:
+        server.stop()
 
 
 def _start_node(directory: Path, started: list[RedisServer]) -> RedisServer:

@@ -2,43 +2,87 @@
 
 import signal
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import anyio
 import anyio.to_thread
 
 from sidecar import __version__
+from sidecar.actors.parent import Parent, adopt_orphans
 from sidecar.agent import Agent
 from sidecar.clock import boottime
+from sidecar.core.drain import SIGNALS
 from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind, Severity, StopRequested
 from sidecar.core.plan import Plan
+from sidecar.gateway.child import Command
 from sidecar.serve.board import Board
 from sidecar.serve.health_json import About
 from sidecar.serve.listener import Listening, listen
+from sidecar.serve.misdirected import Misdirected
 
 Tell = Callable[[Event], None]
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
-async def serve(plan: Plan, load: Callable[[], Plan], tell: Tell, *, service_id: str | None) -> signal.Signals:
-    """Run until a signal asks to stop; returns that signal.
+async def serve(
+    plan: Plan,
+    load: Callable[[], Plan],
+    tell: Tell,
+    *,
+    command: Command | None = None,
+    service_id: str | None = None,
+    public_domain: str | None = None,
+) -> signal.Signals | int:
+    """Run until a signal asks to stop, beside a gateway or, with a command, as its parent.
 
-    ``load`` reads the configuration anew, for SIGHUP. Raises ``SidecarError`` when the health port cannot be had.
+    Returns that signal; as a parent the exit status to end with, which is the gateway's own. ``load`` reads the
+    configuration anew, for SIGHUP. Raises ``SidecarError`` when the health port cannot be had or the command cannot be
+    started.
 
-    The order matters. Signals are obeyed before anything else exists. The health port answers before the first probe
-    runs, because platforms count from the start; and it is the last to close, because they ask until the end.
+    The order matters. Signals are obeyed before anything else exists. The health port answers before the gateway
+    starts and the first probe runs, because platforms count from the start; and it is the last to close, because they
+    ask until the end.
     """
     board = Board(About(version=__version__, service_id=service_id), boottime)
-    agent = Agent(plan, publish=board.publish, tell=tell)
+    agent = Agent(plan, publish=board.publish, tell=tell, command=command)
+    warn = partial(_say, tell, EventKind.REMARK, Severity.WARNING)
+    look = Misdirected(public_domain, plan.gateway.port, warn).look
+    if command is not None and (refusal := adopt_orphans()):
+        warn(refusal)
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
-        async with listen(plan.server, board) as listening:
-            _announce(plan, listening, tell)
+        async with listen(plan.server, board, look=look) as listening:
+            _announce(plan, command, listening, tell)
             async with agent.running():
-                number = await _obey(signals, agent, plan, load, tell)
-                agent.tracker.record(StopRequested())
-                await _outlive_gateway(signals, agent, plan.server.linger)
-    _say(tell, EventKind.STOPPED, Severity.INFO, f"stopped by {number.name}")
+                number = await _until_stopped(signals, agent, plan, load, tell)
+                if number is not None:
+                    agent.tracker.record(StopRequested())
+                    await _stop(signals, number, agent, plan.server.linger)
+    if agent.parent is None or number is None:
+        word = "stopped because the gateway crashes too often" if number is None else f"stopped by {number.name}"
+        _say(tell, EventKind.STOPPED, Severity.ERROR if number is None else Severity.INFO, word)
+        return agent.exit_status if number is None else number
+    ending = agent.parent.ending
+    _say(tell, EventKind.STOPPED, Severity.INFO, f"stopped by {number.name}; the gateway's command {ending.words}")
+    return ending.status
+
+
+async def _until_stopped(
+    signals: AsyncIterator[signal.Signals], agent: Agent, plan: Plan, load: Callable[[], Plan], tell: Tell
+) -> signal.Signals | None:
+    """Wait for a signal to stop; None when the gateway has crashed too often."""
+    number = None
+    async with anyio.create_task_group() as waiting:
+
+        async def obey() -> None:
+            nonlocal number
+            number = await _obey(signals, agent, plan, load, tell)
+            waiting.cancel_scope.cancel()
+
+        waiting.start_soon(obey)
+        await agent.given_up.wait()
+        waiting.cancel_scope.cancel()
     return number
 
 
@@ -72,6 +116,37 @@ def _fixed(first: Plan, later: Plan) -> list[str]:
     return [name for name, changed in tables if changed]
 
 
+async def _stop(signals: AsyncIterator[signal.Signals], number: signal.Signals, agent: Agent, linger: float) -> None:
+    """Answer until the gateway is gone: as long as it serves, somebody may ask."""
+    if agent.parent is None:
+        await _outlive_gateway(signals, agent, linger)
+        return
+    async with anyio.create_task_group() as hurrying:
+        hurrying.start_soon(_kill_at_next, signals, agent.parent)
+        await _stop_command(number, agent, agent.parent)
+        hurrying.cancel_scope.cancel()
+
+
+async def _stop_command(number: signal.Signals, agent: Agent, parent: Parent) -> None:
+    """Hand the signal on, and wait for the end that it asks for; SIGKILL when the time is up, as in a drain."""
+    rules = agent.tracker.state.plan.drain
+    with anyio.move_on_after(rules.stop_lame_duck):
+        await parent.wait_ended()
+    # A second signal would tell many gateways to drop the work in flight: one that a drain has sent is enough.
+    if agent.tracker.state.drain.phase not in SIGNALS:
+        parent.hand_on(number)
+    with anyio.move_on_after(rules.grace if rules.escalate else None):
+        await parent.wait_ended()
+    parent.kill()
+    await parent.wait_ended()
+
+
+async def _kill_at_next(signals: AsyncIterator[signal.Signals], parent: Parent) -> None:
+    async for number in signals:
+        if number is not signal.SIGHUP:
+            parent.kill()
+
+
 async def _outlive_gateway(signals: AsyncIterator[signal.Signals], agent: Agent, linger: float) -> None:
     """Answer until the gateway is gone: as long as it serves, somebody may ask. A second signal ends the wait."""
     with anyio.move_on_after(linger):
@@ -87,13 +162,14 @@ async def _outlive_gateway(signals: AsyncIterator[signal.Signals], agent: Agent,
                     waiting.cancel_scope.cancel()
 
 
-def _announce(plan: Plan, listening: Listening, tell: Tell) -> None:
+def _announce(plan: Plan, command: Command | None, listening: Listening, tell: Tell) -> None:
     """Say what was started and which URLs to open."""
     url = listening.urls[0]
+    started = f", to be started as {command.name!r} with PORT={plan.gateway.port}" if command else ""
     probes = ", ".join(f"{probe.name} ({probe.kind})" for probe in plan.probes)
     message = (
         f"sidecar {__version__}: configuration: {plan.source}; probes: {probes}; "
-        f"gateway: {plan.gateway.host}:{plan.gateway.port}; "
+        f"gateway: {plan.gateway.host}:{plan.gateway.port}{started}; health port: {listening.port}; "
         f"open {url}/health/ready, {url}/health, {url}/health/startup, {url}/metrics"
     )
     _say(tell, EventKind.STARTED, Severity.INFO, message)

@@ -15,7 +15,7 @@ from sidecar.core.errors import SidecarError
 _COMMANDS = {
     "check": "Run every probe once and show what it saw.",
     "config": "Look into the configuration.",
-    "run": "Run beside a gateway: probe it, tell its health, drain it when it is sick.",
+    "run": "Run beside a gateway, or start it: probe it, tell its health, drain it when it is sick.",
 }
 
 

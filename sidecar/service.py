@@ -165,12 +165,15 @@ async def _outlive_gateway(signals: AsyncIterator[signal.Signals], agent: Agent,
 def _announce(plan: Plan, command: Command | None, listening: Listening, tell: Tell) -> None:
     """Say what was started and which URLs to open."""
     url = listening.urls[0]
-    started = f", to be started as {command.name!r} with PORT={plan.gateway.port}" if command else ""
+    started = [f"the gateway is started here: {command.name}, with PORT={plan.gateway.port}"] if command else []
     probes = ", ".join(f"{probe.name} ({probe.kind})" for probe in plan.probes)
-    message = (
-        f"sidecar {__version__}: configuration: {plan.source}; probes: {probes}; "
-        f"gateway: {plan.gateway.host}:{plan.gateway.port}{started}; health port: {listening.port}; "
-        f"open {url}/health/ready, {url}/health, {url}/health/startup, {url}/metrics"
+    message = "\n".join(
+        [
+            f"sidecar {__version__} watches the gateway at {plan.gateway.host}:{plan.gateway.port}, by {plan.source}",
+            *started,
+            f"probes: {probes}",
+            *(f"open {url}{path}" for path in ("/health/ready", "/health", "/health/startup", "/metrics")),
+        ]
     )
     _say(tell, EventKind.STARTED, Severity.INFO, message)
     for remark in plan.remarks:

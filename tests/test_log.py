@@ -163,6 +163,7 @@ def _read_all_and_close(log: Log, reader: IO[bytes]) -> list[str]:
     reading = threading.Thread(target=read)
     reading.start()
     log.__exit__(None, None, None)
+    os.set_blocking(log._descriptor, True)
     os.write(log._descriptor, b"END\n")
     reading.join()
     return b"".join(pieces).decode().splitlines()[:-1]
@@ -233,6 +234,7 @@ def test_a_descriptor_that_somebody_made_non_blocking_loses_nothing():
         os.set_blocking(descriptor, False)
         log = Log(LogFormat.JSON, descriptor)
         log.__enter__()
-        log.tell(event("patient"))
-        lines = _read_all_and_close(log, reader)
-    assert json.loads(lines[-1])["message"] == "patient"
+        for number in range(HELD_AT_MOST - 1):  # far more than the pipe holds
+            log.tell(event(f"number {number}"))
+        lines = _read_all_and_close(log, reader)[1:]
+    assert [json.loads(line)["message"] for line in lines] == [f"number {number}" for number in range(HELD_AT_MOST - 1)]

@@ -11,6 +11,9 @@ from sidecar.exchange import Reply
 
 _PREVIEW = 80
 
+_INTRODUCTIONS = ("initialize", "server/discover")
+"""No server has a reason to answer these at length."""
+
 _MISCONFIGURED = {
     401: "the credentials are missing or refused: set 'headers'",
     403: "the credentials, or this address, are not allowed in: check 'headers'",
@@ -59,8 +62,10 @@ class Answer(Struct, frozen=True):
         if self.error:
             return self._error(self.error)
         if self.reply.truncated:
-            # The bound is ours, so it is not the server that failed.
             text = f"more than {len(self.reply.body) >> 10} KiB"
+            if self.method in _INTRODUCTIONS:
+                return ProbeFailure(self.rule, text)
+            # A list of tools may be long. The bound is ours, so it is not the server that failed.
             return ProbeFailure(self.rule, text, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
         lost = status == 404 and self.in_session
         meaning = "the session that initialize opened is not known" if lost else "without a reply to the request"

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 
@@ -44,8 +45,10 @@ async def drain(
         gateway.send(process, signal.SIGKILL)
         if not await _exits(gateway, KILL_WITHIN):
             advance(DrainStep.FINISH, f"still there {KILL_WITHIN:g} s after SIGKILL")
-    except IllegalTransitionError:
-        return  # the drain was called off, or the process is gone
+    except IllegalTransitionError as refusal:
+        # Called off, or the process gone: then this step is refused as well. Or the evidence has grown too old.
+        with suppress(IllegalTransitionError):
+            advance(DrainStep.CANCEL, str(refusal))
     except SidecarError as refusal:
         advance(DrainStep.FINISH, str(refusal))
 

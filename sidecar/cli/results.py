@@ -75,7 +75,8 @@ def _cells(probe: ProbePlan, verdict: Verdict) -> tuple[str, str, str, str]:
 
 def _align(cells: tuple[str, ...], widths: list[int], colour: str | None = None) -> str:
     name, kind, verdict, took = widths
-    word = click.style(f"{cells[2]:<{verdict}}", fg=colour)
+    word = f"{cells[2]:<{verdict}}"
+    word = click.style(word, fg=colour) if colour else word
     return f"{cells[0]:<{name}}  {cells[1]:<{kind}}  {word}  {cells[3]:>{took}}"
 
 

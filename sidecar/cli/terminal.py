@@ -68,7 +68,8 @@ class Progress:
 
     def _show(self) -> None:
         done = self._total - len(self._waiting)
-        text = f"{done} of {self._total} probes done, waiting for {', '.join(self._waiting)}"
+        waiting = f", waiting for {', '.join(self._waiting)}" if self._waiting else ""
+        text = f"{done} of {self._total} probes done{waiting}"
         # A line that breaks at the edge could not be wiped any more.
         self._put(_WIPE + text[: get_terminal_size().columns - 1])
 

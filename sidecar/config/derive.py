@@ -18,7 +18,7 @@ ZONE_VARIABLES = ("BRIGHTDATA_ZONE", "BRIGHTDATA_UNLOCKER_ZONE", "WEB_UNLOCKER_Z
 
 # A third party's API, far away and shared with everybody: it is asked less often, and given longer.
 _FAR = {"interval": 30.0, "timeout": 10.0}
-_REDIS = re.compile(r"(?:rediss?|unix)://")
+_REDIS = re.compile(r"(?:rediss?(?:\+(?:sentinel|cluster))?|unix)://")
 _POSTGRES = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?://")
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from sidecar.config.convert import convert_keys, convert_table, known_keys
+from sidecar.config.convert import convert_keys, convert_table, known_keys, word
 from sidecar.config.derive import Derived
 from sidecar.config.expanded import Expanded
 from sidecar.config.lines import Path
@@ -109,8 +109,8 @@ def _build(table: dict[str, Any], path: Path, around: Surroundings) -> ProbePlan
         return None
     try:
         target = kind.target(spec, around.gateway)
-    except ValueError as error:
-        report.add(path, report.conceal(str(error)))
+    except Exception as error:  # noqa: BLE001 - a kind is anybody's code
+        report.add(path, report.conceal(word(error)))
         return None
     on_failure = keys.on_failure or (OnFailure.DRAIN if target is Target.GATEWAY else kind.on_failure)
     if on_failure is OnFailure.DRAIN and target is Target.UPSTREAM:

@@ -68,8 +68,9 @@ class DrainState(Struct, frozen=True, kw_only=True):
     process: GatewayProcess | None = None
     reason: str = ""
     history: tuple[float, ...] = ()
-    """When drains began, oldest first; kept as long as a guard can ask for them."""
+    """When drains came to their signal, or would have in shadow; oldest first, as long as a guard can ask for them."""
     total: int = 0
+    """Drains begun."""
 
 
 def advance(state: DrainState, step: DrainStep, plan: DrainPlan, now: float) -> DrainState:
@@ -83,16 +84,16 @@ def advance(state: DrainState, step: DrainStep, plan: DrainPlan, now: float) -> 
         raise IllegalTransitionError(f"a drain that is {state.phase} has no step {step}")
     if step in (DrainStep.QUIESCE, DrainStep.SIGNAL) and now - state.begun < plan.lame_duck:
         raise IllegalTransitionError(f"lame duck has {plan.lame_duck - (now - state.begun):.3f} s to go")
+    history = _remember(state, plan, now) if _costs_a_drain(state, step, plan) else state.history
     if phase is DrainPhase.IDLE:
-        return replace(state, phase=phase, since=now, process=None, reason="")
-    return replace(state, phase=phase, since=now)
+        return replace(state, phase=phase, since=now, process=None, reason="", history=history)
+    return replace(state, phase=phase, since=now, history=history)
 
 
 def begin(state: DrainState, process: GatewayProcess, reason: str, plan: DrainPlan, now: float) -> DrainState:
     """Begin a drain of this process."""
     begun = advance(state, DrainStep.BEGIN, plan, now)
-    remembered = tuple(at for at in state.history if now - at < _memory(plan))
-    return replace(begun, begun=now, process=process, reason=reason, history=(*remembered, now), total=state.total + 1)
+    return replace(begun, begun=now, process=process, reason=reason, total=state.total + 1)
 
 
 def in_last_hour(state: DrainState, now: float) -> int:
@@ -115,5 +116,12 @@ def cool_down_until(state: DrainState, plan: DrainPlan) -> float | None:
     return state.history[-1] + min(plan.cool_down * 2.0 ** min(row - 1, 32), plan.cool_down_max)
 
 
-def _memory(plan: DrainPlan) -> float:
-    return max(3600.0, 16 * plan.cool_down_max)
+def _costs_a_drain(state: DrainState, step: DrainStep, plan: DrainPlan) -> bool:
+    """Tell whether this step is the signal, or in shadow the end that stands for it. What is called off is free."""
+    would_signal = plan.shadow and state.phase is DrainPhase.QUIESCING and step is DrainStep.FINISH
+    return step is DrainStep.SIGNAL or would_signal
+
+
+def _remember(state: DrainState, plan: DrainPlan, now: float) -> tuple[float, ...]:
+    memory = max(3600.0, 16 * plan.cool_down_max)
+    return (*(at for at in state.history if now - at < memory), now)

@@ -61,8 +61,8 @@ def step(state: State, fact: Fact, now: float) -> Step:
         return Step(state, (), ())
     taken = _with_health(taken, now)
     taken, drain_actions = _decide(taken, now)
-    events = narrate.tell(state, taken, fact, now)
-    return Step(taken, events, (*actions, *drain_actions))
+    actions = (*actions, *drain_actions)
+    return Step(taken, narrate.tell(state, taken, fact, actions, now), actions)
 
 
 def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action, ...]]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from sidecar.core.drain import DrainPhase
+from sidecar.core.drain import DrainPhase, DrainStep
 from sidecar.core.events import (
+    Action,
+    CancelDrain,
     ChildEnded,
     ChildStarted,
     DrainAdvanced,
@@ -21,7 +23,7 @@ from sidecar.core.state import DeploymentStatus, GatewayPhase, State
 from sidecar.core.verdict import Outcome, Verdict
 
 
-def tell(before: State, after: State, fact: Fact, now: float) -> tuple[Event, ...]:
+def tell(before: State, after: State, fact: Fact, actions: tuple[Action, ...], now: float) -> tuple[Event, ...]:
     """Tell everything that the step from one state to the other has changed."""
     return (
         *_observer(fact, now),
@@ -29,7 +31,7 @@ def tell(before: State, after: State, fact: Fact, now: float) -> tuple[Event, ..
         *_child(before, after, fact, now),
         *_checks(before, after, now),
         *_stop_and_reload(before, after, fact, now),
-        *_drain(before, after, fact, now),
+        *_drain(before, after, fact, actions, now),
         *_withheld(before, after, now),
         *_status(before, after, now),
     )
@@ -169,7 +171,7 @@ def _stop_and_reload(before: State, after: State, fact: Fact, now: float) -> Ite
         )
 
 
-def _drain(before: State, after: State, fact: Fact, now: float) -> Iterator[Event]:
+def _drain(before: State, after: State, fact: Fact, actions: tuple[Action, ...], now: float) -> Iterator[Event]:
     old, new = before.drain, after.drain
     if old.phase is new.phase:
         return
@@ -180,13 +182,12 @@ def _drain(before: State, after: State, fact: Fact, now: float) -> Iterator[Even
         )
     elif new.phase is not DrainPhase.IDLE:
         kind, message = EventKind.DRAIN_ADVANCED, f"the drain is {new.phase.value}"
-    elif isinstance(fact, DrainAdvanced) or after.gateway.phase is GatewayPhase.GONE:
-        kind, message = EventKind.DRAIN_FINISHED, f"the drain is over after {now - old.begun:.1f} s"
+    elif why := next((action.reason for action in actions if isinstance(action, CancelDrain)), None):
+        kind, message = EventKind.DRAIN_CANCELLED, f"the drain is called off: {why}"
+    elif isinstance(fact, DrainAdvanced) and fact.step is DrainStep.CANCEL:
+        kind, message = EventKind.DRAIN_CANCELLED, "the drain is called off"
     else:
-        kind, message = (
-            EventKind.DRAIN_CANCELLED,
-            "the drain is called off: its failure is over, or no longer its to mend",
-        )
+        kind, message = EventKind.DRAIN_FINISHED, f"the drain is over after {now - old.begun:.1f} s"
     detail = f"; {fact.detail}" if isinstance(fact, DrainAdvanced) and fact.detail else ""
     yield Event(
         kind=kind,

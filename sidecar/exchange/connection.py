@@ -1,5 +1,6 @@
 """Requests out, replies in."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -121,6 +122,8 @@ class Connection:
                     reader.feed(data)
                 else:
                     reader.feed_eof()
+                if not reader.done:
+                    await asyncio.sleep(0)  # who sends without a pause would keep the event loop to himself
         except OSError as error:
             self.close()
             raise failure(error, f"{self.address.where} replies") from None

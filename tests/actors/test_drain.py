@@ -78,6 +78,14 @@ async def test_a_refused_step_ends_the_drain_without_a_signal(free_port: int, st
     assert listener.started.poll() is None
 
 
+async def test_a_signal_that_is_refused_on_old_evidence_ends_the_drain(free_port: int, start_listener: Start) -> None:
+    """The actor calls the drain off, so that it is not left hanging; without asking for anything further."""
+    listener, asked = start_listener(free_port), Asked(refuse=DrainStep.SIGNAL)
+    await drained(free_port, QUICK, asked)
+    assert asked.steps == [DrainStep.QUIESCE, DrainStep.CANCEL]
+    assert listener.started.poll() is None
+
+
 async def test_shadow_does_everything_but_the_signal(free_port: int, start_listener: Start) -> None:
     """The drain ends where it would have sent SIGTERM, and says so."""
     listener, asked = start_listener(free_port), Asked()

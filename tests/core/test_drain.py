@@ -48,11 +48,12 @@ def test_no_signal_before_readiness_was_503_for_lame_duck(early):
 
 
 def history(*begun):
-    """A state after drains begun at these moments."""
+    """A state after drains that came to their signal at these moments."""
     state = DrainState()
     for at in begun:
-        state = begin(state, process(), "sick", RULES, at)
-        state = advance(state, DrainStep.FINISH, RULES, at + 1)
+        state = begin(state, process(), "sick", RULES, at - 10)
+        for step in (DrainStep.QUIESCE, DrainStep.SIGNAL, DrainStep.FINISH):
+            state = advance(state, step, RULES, at)
     return state
 
 
@@ -78,3 +79,13 @@ def test_drains_of_the_last_hour_are_counted():
     assert in_last_hour(state, 2001.0) == 3
     assert in_last_hour(state, 3601.0) == 2
     assert state.total == 3
+
+
+def test_a_drain_that_is_called_off_costs_nothing():
+    """Only a drain that came to its signal makes the next one wait; in shadow, one that would have."""
+    begun = begin(DrainState(), process(), "sick", RULES, 0.0)
+    quiescing = advance(begun, DrainStep.QUIESCE, RULES, 10.0)
+    assert advance(quiescing, DrainStep.CANCEL, RULES, 11.0).history == ()
+    assert advance(quiescing, DrainStep.FINISH, RULES, 11.0).history == ()
+    shadow = DrainPlan(lame_duck=5.0, shadow=True)
+    assert advance(quiescing, DrainStep.FINISH, shadow, 11.0).history == (11.0,)

@@ -45,7 +45,6 @@ class AnyOrder(RuleBasedStateMachine):
         self.unready_since = self.now
         self.pids = 1
         self.signalled = []
-        self.begun = []
 
     def take(self, fact):
         """Step, and check what the step itself must obey."""
@@ -79,13 +78,13 @@ class AnyOrder(RuleBasedStateMachine):
             if item.target is Target.GATEWAY and (check := self.state.checks[item.name]).state is CheckState.FAILING
         ]
         assert any(check.local_since is not None and check.outcome is Outcome.FAIL for check in sick)
-        if self.begun:
-            assert self.now - self.begun[-1] >= rules.cool_down
-        self.begun.append(self.now)
-        assert sum(self.now - at < 3600 for at in self.begun) <= rules.max_per_hour
+        if self.signalled:
+            assert self.now - self.signalled[-1] >= rules.cool_down
+        assert sum(self.now - at < 3600 for at in self.signalled) < rules.max_per_hour
 
     def signal_sent(self, before):
         """Readiness has said 503 for lame duck, and the evidence is still believed."""
+        self.signalled.append(self.now)
         assert self.unready_since is not None
         assert self.now - self.unready_since >= before.plan.drain.lame_duck
         assert self.now <= before.health.believe_until

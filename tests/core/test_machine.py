@@ -324,6 +324,17 @@ def test_a_reload_keeps_what_is_known_and_never_undoes_a_start():
     assert set(sidecar.state.checks) == {"web", "extra", "cache"}
 
 
+def test_a_reload_that_changes_the_rules_calls_a_drain_off():
+    """What began under rules that hold no more is decided anew; the event says why it ended."""
+    sidecar = draining()
+    actions = sidecar.take(Replanned(plan(WEB, DB, CACHE, drain_after=30.0, enabled=False)))
+    assert [type(action) for action in actions] == [CancelDrain]
+    assert sidecar.state.drain.phase is DrainPhase.IDLE
+    cancelled = next(event for event in sidecar.events if event.kind is EventKind.DRAIN_CANCELLED)
+    assert "rules have changed" in cancelled.message
+    assert sidecar.fail("web", 5).state.withheld.guard is Guard.DISABLED
+
+
 def test_a_probe_that_a_reload_took_away_may_still_report():
     """Its last verdict changes nothing."""
     sidecar = Sidecar().started()

@@ -30,13 +30,13 @@ REASONS = {
     "redirects": "302",
 }
 
-MORE_CHECKS = 25
+MORE_CHECKS = 20
 """For each manner of the gateway, and of each probe."""
 
 LOOK_EVERY = 0.02
 """Seconds between two looks at the counters, whose change no event tells."""
 
-GROWTH = 4 * 1024 * 1024
+GROWTH = 8 * 1024 * 1024
 """Bytes that the sidecar's memory may grow over all these checks."""
 
 

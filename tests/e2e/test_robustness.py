@@ -6,6 +6,7 @@ import socket
 import time
 from pathlib import Path
 
+import psutil
 from servers.asking import ask, tell, watching
 from servers.configuration import short
 from servers.deployment import Deployment, Program
@@ -189,3 +190,21 @@ def test_a_sidecar_that_comes_late_or_is_restarted_finds_the_gateway(deployment:
 
     assert ask(deployment.port).status == 200
     assert not gateway.named("terminated")
+
+
+def test_a_gateway_that_crashes_again_and_again_leaves_nothing_behind(deployment: Deployment) -> None:
+    """Each process is found and its exit is told; the sidecar holds no more descriptors for it."""
+    sidecar = deployment.sidecar(short())
+    sidecar.event("started")
+    held = []
+
+    for _ in range(8):
+        gateway = deployment.gateway()
+        sidecar.event("gateway_appeared", message=f"the gateway is process {gateway.pid}")
+        sidecar.event("status_changed", after="ready")
+        held.append(psutil.Process(sidecar.pid).num_fds())
+        gateway.signal(signal.SIGKILL)
+        sidecar.event("gateway_exited")
+        assert ask(deployment.port).status == 503
+
+    assert max(held[4:]) <= max(held[:4])

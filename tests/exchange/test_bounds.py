@@ -1,13 +1,16 @@
 """Whatever a server sends, and for how long, the exchange stays within bounds."""
 
+import gc
 import resource
 import zlib
+from contextlib import suppress
 
 import anyio
 import pytest
 from servers.http import CHUNKED, HttpServer, Peer, answer, ask, ask_in_vain, whole
 
-from sidecar.contract import Evidence
+from sidecar.contract import Evidence, ProbeFailure
+from sidecar.exchange.reply import ReplyReader
 
 pytestmark = pytest.mark.anyio
 
@@ -102,3 +105,22 @@ async def test_a_head_is_bounded(serve, script, rule):
     failure = await ask_in_vain((await serve(script)).url())
     assert failure.evidence is Evidence.WRONG
     assert rule in str(failure)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [whole(200, b"fine"), b"\x00garbage", whole(200, b"", *[b"X-Further: more"] * 200), b"HTTP/1.1 200 OK\r\nX-Cut: "],
+    ids=["whole", "garbage", "too-many-fields", "cut-short"],
+)
+async def test_nothing_of_an_exchange_waits_for_the_cycle_collector(serve, sent):
+    """What was read is let go at once, be it a reply or a failure: else many failures together take megabytes."""
+    server = await serve(answer(sent))
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(ProbeFailure):
+            await ask(server.url())
+        left = [each for each in gc.get_objects() if isinstance(each, ReplyReader)]
+    finally:
+        gc.enable()
+    assert left == []

@@ -42,6 +42,10 @@ class Peer:
         self._server.requests.append(request)
         return request
 
+    async def hear(self) -> bytes:
+        """Wait for the next bytes, whatever they are; empty when the client has hung up."""
+        return await self._reader.read(65536)
+
     async def say(self, *pieces: bytes) -> None:
         """Send pieces, each in a write of its own."""
         for piece in pieces:
@@ -175,10 +179,13 @@ class Certificates:
         """For localhost and the loopback addresses."""
         return self._context(self._authority.issue_cert("localhost", "127.0.0.1", "::1"))
 
+    def expiring(self, end: dt.datetime) -> ssl.SSLContext:
+        """Make a good one that is valid until then."""
+        return self._context(self._authority.issue_cert("localhost", "127.0.0.1", not_after=end))
+
     def expired(self) -> ssl.SSLContext:
         """Make one that was valid until a long time ago."""
-        end = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-        return self._context(self._authority.issue_cert("localhost", "127.0.0.1", not_after=end))
+        return self.expiring(dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
 
     def of_another_name(self) -> ssl.SSLContext:
         """For a name that no test uses."""

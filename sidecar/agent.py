@@ -34,12 +34,13 @@ from sidecar.core.events import (
     StartChild,
 )
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.plan import GatewayPlan, Plan, ProbePlan, Target
+from sidecar.core.plan import Plan, ProbePlan, Target
 from sidecar.core.snapshot import Snapshot
 from sidecar.core.verdict import Verdict
 from sidecar.engine import Engine
 from sidecar.gateway import Gateway
 from sidecar.gateway.child import Command
+from sidecar.memo import memo_of
 from sidecar.registry import known_kinds, load_kind
 from sidecar.tracker import Tracker
 
@@ -115,6 +116,10 @@ class Agent:
         if self._watching:
             await self.gateway.wait_gone()
 
+    def beat(self, name: str, credential: bytes) -> bool:
+        """Hand a report over to the probe of this name; tell whether it took it."""
+        return self._engine.beat(name, credential)
+
     def replan(self, plan: Plan) -> None:
         """Put a new plan in force. The ports and the gateway's place stay what they were at the start."""
         self._plan = replace(plan, server=self._plan.server, gateway=self._plan.gateway)
@@ -128,8 +133,8 @@ class Agent:
             self._watching = True
             self._tasks.start_soon(self.gateway.watch, self._appeared, self._exited, name="gateway watch")
 
-    def _make_probe(self, probe: ProbePlan) -> Probe[Any]:
-        return make_probe(probe, self._plan.gateway, lambda: self.gateway.process)
+    def _make_probe(self, probe: ProbePlan, look_again: Callable[[], None]) -> Probe[Any]:
+        return make_probe(probe, self._plan, lambda: self.gateway.process, look_again)
 
     def _report(self, probe: ProbePlan, verdict: Verdict) -> None:
         self.tracker.record(ProbeReported(probe.name, verdict))
@@ -176,18 +181,29 @@ class Agent:
             await drain(self._plan.drain, order.process, self.gateway, advance)
 
 
-def make_probe(plan: ProbePlan, gateway: GatewayPlan, process: Callable[[], GatewayProcess | None]) -> Probe[Any]:
-    """Make the probe that this plan describes."""
-    kind = load_kind(plan.kind)
+def make_probe(
+    probe: ProbePlan,
+    plan: Plan,
+    process: Callable[[], GatewayProcess | None],
+    look_again: Callable[[], None] = lambda: None,
+) -> Probe[Any]:
+    """Make one probe of a plan."""
+    kind = load_kind(probe.kind)
     if kind is None:
-        raise LookupError(f"no probe kind {plan.kind!r}, although the plan was accepted with it")
+        raise LookupError(f"no probe kind {probe.kind!r}, although the plan was accepted with it")
     setting = Setting(
-        name=plan.name, timeout=plan.timeout, gateway=gateway, gateway_process=process, user_agent=USER_AGENT
+        name=probe.name,
+        timeout=probe.timeout,
+        gateway=plan.gateway,
+        gateway_process=process,
+        user_agent=USER_AGENT,
+        look_again=look_again,
+        memo=memo_of(probe.name, plan.state.dir),
     )
     try:
-        return kind.probe(plan.spec, setting)
+        return kind.probe(probe.spec, setting)
     except Exception as error:  # noqa: BLE001 - a kind is anybody's code, and its accidents are its own
-        return _Broken(plan.spec, setting, f"{type(error).__name__}: {error}")
+        return _Broken(probe.spec, setting, f"{type(error).__name__}: {error}")
 
 
 class _Broken(Probe[Any]):

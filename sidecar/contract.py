@@ -10,10 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Duration, GatewayPlan, OnFailure, Secret, Size, Target
+from sidecar.core.redact import redact
 from sidecar.core.verdict import Evidence, Finding, Observation, Outcome, Phase
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "GatewayPlan",
     "GatewayProcess",
     "Kind",
+    "Memo",
     "OnFailure",
     "Outcome",
+    "PassingMemo",
     "Probe",
     "ProbeFailure",
     "Run",
@@ -37,6 +40,43 @@ S = TypeVar("S", bound=Struct)
 
 _NOTES_AT_MOST = 32
 _TEXT_AT_MOST = 300
+_TEXT_READ = 8192
+
+
+class Memo(ABC):
+    """One short text that a probe leaves for itself. Nobody else reads it."""
+
+    lasting: bool
+    """It outlives the sidecar."""
+
+    @abstractmethod
+    async def read(self) -> str:
+        """Give what was written last; empty if nothing ever was. Raises ``OSError``."""
+
+    @abstractmethod
+    async def write(self, text: str) -> None:
+        """Put a text in place of the last one, whole or not at all. Raises ``OSError``."""
+
+
+class PassingMemo(Memo):
+    """Lasts as long as the probe."""
+
+    lasting = False
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    async def read(self) -> str:
+        """Give the text."""
+        return self._text
+
+    async def write(self, text: str) -> None:
+        """Keep the text."""
+        self._text = text
+
+
+def _look_in_time() -> None:
+    """Leave it to the schedule."""
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -49,6 +89,10 @@ class Setting(Struct, frozen=True, kw_only=True):
     gateway_process: Callable[[], GatewayProcess | None]
     """The gateway's process as known now; None while it is not found or not proven."""
     user_agent: str
+    look_again: Callable[[], None] = _look_in_time
+    """Ask to be executed at once, because something has happened between two looks. Bounded: no storm follows."""
+    memo: Memo = field(default_factory=PassingMemo)
+    """For the little that a kind must not forget; most kinds need none."""
 
 
 class ProbeFailure(Exception):  # noqa: N818 - it is the finding that failed, not the program
@@ -70,9 +114,13 @@ class ProbeFailure(Exception):  # noqa: N818 - it is the finding that failed, no
 
 
 class Run:
-    """The notebook of one execution. What stands in it survives when the deadline ends the execution."""
+    """The notebook of one execution. What stands in it survives when the deadline ends the execution.
 
-    def __init__(self) -> None:
+    No secret of the configuration can be written into it.
+    """
+
+    def __init__(self, secrets: frozenset[str] = frozenset()) -> None:
+        self._secrets = secrets
         self._findings: list[Finding] = []
         self._phases: list[Phase] = []
         self._notes: dict[str, str | int | float] = {}
@@ -88,7 +136,7 @@ class Run:
         evidence: Evidence = Evidence.WRONG,
     ) -> bool:
         """Hold a rule against an observed value and write down both; returns ``holds``."""
-        self._findings.append(Finding(rule, _clip(observed), holds, otherwise, evidence))
+        self._findings.append(Finding(self._clean(rule), self._clean(observed), holds, otherwise, evidence))
         return holds
 
     def record(self, failure: ProbeFailure) -> None:
@@ -104,11 +152,18 @@ class Run:
     def note(self, name: str, value: str | float) -> None:
         """Write down a further value for the reader, such as a version."""
         if len(self._notes) < _NOTES_AT_MOST:
-            self._notes[name] = _clip(value) if isinstance(value, str) else value
+            self._notes[name] = self._clean(value) if isinstance(value, str) else value
 
     def last_phase(self) -> str | None:
         """Name the last part that ended, to tell how far an execution came."""
         return self._phases[-1].name if self._phases else None
+
+    def _clean(self, value: object) -> str:
+        """Take secrets out, then cut: a secret that was cut first would not be known any more."""
+        text = value if isinstance(value, str) else repr(value) if isinstance(value, bytes) else str(value)
+        text = redact(text[:_TEXT_READ], self._secrets)
+        text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: _TEXT_AT_MOST + 1])
+        return text if len(text) <= _TEXT_AT_MOST else text[:_TEXT_AT_MOST] + "…"
 
     def observation(self, *, started: float, wall: float, elapsed: float) -> Observation:
         """Close the notebook into facts."""
@@ -137,6 +192,13 @@ class Probe(ABC, Generic[S]):
         a broken probe says nothing about its target. Cancellation means that the deadline has passed.
         """
 
+    def beat(self, credential: bytes) -> bool:  # noqa: ARG002 - for kinds that are reported to
+        """Take a report from whoever asked the health port to hand it over; tell whether it shows the right credential.
+
+        Called between and during executions. A kind that nobody reports to takes none.
+        """
+        return False
+
     async def aclose(self) -> None:
         """Let go of what is held. Called once, after the last execution, within a deadline."""
 
@@ -155,9 +217,3 @@ class Kind(Struct, Generic[S], frozen=True):
     """The default when the probe looks at an upstream; for the gateway it is ``drain``."""
     target: Callable[[S, GatewayPlan], Target] = _upstream
     """Whom a probe with these settings looks at."""
-
-
-def _clip(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value) if isinstance(value, bytes) else str(value)
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: _TEXT_AT_MOST + 1])
-    return text if len(text) <= _TEXT_AT_MOST else text[:_TEXT_AT_MOST] + "…"

@@ -3,20 +3,19 @@
 from asyncio import Future, TimerHandle, get_running_loop
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from math import inf
 from time import time
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
 from anyio.abc import TaskGroup
-from msgspec.structs import replace
 
 from sidecar.contract import Probe, ProbeFailure, Run
 from sidecar.core.judge import judge
 from sidecar.core.plan import Plan, ProbePlan, Target
-from sidecar.core.redact import redact
 from sidecar.core.schedule import next_tick
-from sidecar.core.verdict import Evidence, Finding, Observation, Outcome, Verdict
+from sidecar.core.verdict import Evidence, Outcome, Verdict
 
 CONCURRENCY = 128
 """How many executions may be under way at once."""
@@ -34,7 +33,7 @@ class Engine:
     def __init__(
         self,
         *,
-        make_probe: Callable[[ProbePlan], Probe[Any]],
+        make_probe: Callable[[ProbePlan, Callable[[], None]], Probe[Any]],
         report: Callable[[ProbePlan, Verdict], None],
         delay: Callable[[ProbePlan], float],
         late: Callable[[float], None],
@@ -50,6 +49,8 @@ class Engine:
         self._clock = clock
         self._seed = seed
         self._runners: dict[str, _Runner] = {}
+        self._late_at = 0.0
+        """When a delay was told last, by the clock: one that began before then is the same."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -72,7 +73,8 @@ class Engine:
                 self._runners.pop(name).scope.cancel()
         for name, probe in wanted.items():
             if name not in self._runners:
-                runner = self._runners[name] = _Runner(probe, plan.secrets, self._make_probe(probe))
+                runner = self._runners[name] = _Runner(probe, plan.secrets)
+                runner.probe = self._make_probe(probe, runner.look_again)
                 self._tasks.start_soon(self._keep_running, runner, name=f"probe {name}")
 
     def probe_now(self, target: Target) -> None:
@@ -80,6 +82,13 @@ class Engine:
         for runner in self._runners.values():
             if runner.plan.target is target:
                 runner.wake()
+
+    def beat(self, name: str, credential: bytes) -> bool:
+        """Hand a report over to the probe of this name; tell whether it took it."""
+        runner = self._runners.get(name)
+        with suppress(Exception):  # a kind is anybody's code, and whoever reports must not learn of its accidents
+            return runner is not None and runner.probe.beat(credential)
+        return False
 
     async def _keep_running(self, runner: "_Runner") -> None:
         loop = get_running_loop()
@@ -105,22 +114,26 @@ class Engine:
         return report
 
     def _judge_lag(self, lag: float, suspended: float) -> None:
-        """Tell of a loop that woke too late, or of a machine that was suspended meanwhile."""
+        """Tell of a loop that woke too late, or of a machine that was suspended meanwhile; once, not for each probe."""
         self._note_lag(lag)
-        missed = max(lag, suspended)
-        if missed > 1.0:
+        missed, now = max(lag, suspended), self._clock()
+        if missed > 1.0 and now - missed > self._late_at:
+            self._late_at = now
             self._late(missed)
 
 
 class _Runner:
     """One probe with its task's state."""
 
-    def __init__(self, plan: ProbePlan, secrets: frozenset[str], probe: Probe[Any]) -> None:
+    probe: Probe[Any]
+
+    def __init__(self, plan: ProbePlan, secrets: frozenset[str]) -> None:
         self.plan = plan
         self.secrets = secrets
-        self.probe = probe
         self.scope = anyio.CancelScope()
         self._waker: Future[None] | None = None
+        self._tripped_at = -inf
+        self._trip: TimerHandle | None = None
 
     async def sleep_until(self, when: float) -> float:
         """Sleep until this moment of the loop's clock or until woken; returns by how much it came too late."""
@@ -132,7 +145,25 @@ class _Runner:
         finally:
             self._waker = None
             timer.cancel()
+            if self._trip is not None:
+                self._trip.cancel()
+                self._trip = None
         return max(0.0, loop.time() - when)
+
+    def look_again(self) -> None:
+        """End the sleep because the probe asks for it; not sooner than ``fast_interval`` after the last time it did.
+
+        A server that accepts and closes at once would be looked at without end otherwise.
+        """
+        if self._waker is None or self._trip is not None:
+            return
+        loop = get_running_loop()
+        at = max(loop.time(), self._tripped_at + self.plan.fast_interval)
+        self._trip = loop.call_at(at, self._wake_tripped)
+
+    def _wake_tripped(self) -> None:
+        self._tripped_at = get_running_loop().time()
+        self.wake()
 
     def wake(self) -> None:
         """End the sleep, if there is one."""
@@ -152,14 +183,14 @@ async def execute(
     The deadline is a timer that reports by itself: even a probe that swallows its cancellation delays no verdict.
     """
     loop = get_running_loop()
-    run = Run()
+    run = Run(secrets)
     began, started, wall = loop.time(), clock(), time()
     scope = anyio.CancelScope()
 
     def conclude() -> None:
         timer.cancel()
         facts = run.observation(started=started, wall=wall, elapsed=loop.time() - began)
-        report(judge(_without_secrets(facts, secrets), plan.slow))
+        report(judge(facts, plan.slow))
 
     def expire() -> None:
         _expect_reply(run, plan.timeout, lag=loop.time() - began - plan.timeout)
@@ -207,22 +238,6 @@ def _expect_reply(run: Run, timeout: float, lag: float) -> None:
 
 
 _REPLYING = ("first_byte", "body")
-
-
-def _without_secrets(observation: Observation, secrets: frozenset[str]) -> Observation:
-    if not secrets:
-        return observation
-    return replace(
-        observation,
-        findings=tuple(
-            Finding(redact(f.rule, secrets), redact(f.observed, secrets), f.holds, f.otherwise, f.evidence)
-            for f in observation.findings
-        ),
-        notes={
-            name: redact(value, secrets) if isinstance(value, str) else value
-            for name, value in observation.notes.items()
-        },
-    )
 
 
 async def close(probe: Probe[Any]) -> None:

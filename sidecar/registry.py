@@ -19,11 +19,16 @@ ENTRY_POINT_GROUP = "sidecar.probes"
 
 BUILT_IN = {
     "brightdata": "probes.brightdata:KIND",
+    "command": "probes.command:KIND",
+    "dns": "probes.dns:KIND",
+    "heartbeat": "probes.heartbeat:KIND",
     "http": "probes.http:KIND",
     "mcp": "probes.mcp:KIND",
     "postgres": "probes.postgres:KIND",
     "process": "probes.process:KIND",
     "redis": "probes.redis:KIND",
+    "tcp": "probes.tcp:KIND",
+    "tls": "probes.tls:KIND",
 }
 
 

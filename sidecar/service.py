@@ -52,7 +52,7 @@ async def serve(
     if command is not None and (refusal := adopt_orphans()):
         warn(refusal)
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
-        async with listen(plan.server, board, look=look) as listening:
+        async with listen(plan.server, board, beat=agent.beat, look=look) as listening:
             _announce(plan, command, listening, tell)
             async with agent.running():
                 number = await _until_stopped(signals, agent, plan, load, tell)

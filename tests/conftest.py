@@ -10,14 +10,17 @@ settings.register_profile("sidecar", database=None)  # the checkout need not be 
 settings.load_profile("sidecar")
 
 pytest_plugins = [
+    "servers.dns",
     "servers.hang",
     "servers.http",
     "servers.mcp",
     "servers.ports",
     "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
     "servers.postgres",
+    "servers.postgres_pair",
     "servers.processes",
     "servers.redis",
+    "servers.redis_groups",
     "servers.tls",
 ]
 
@@ -28,8 +31,12 @@ READS_OF_PROC = [
 ]
 """Where the loop may read ``/proc``: it is memory, and takes microseconds."""
 
-READS_OF_FILES = [("asyncpg/connect_utils.py", {"_parse_connect_dsn_and_args"})]
-"""Where a client library looks for its own small files: ``~/.pgpass`` and the like, once for each connection."""
+READS_OF_FILES = [
+    ("asyncpg/connect_utils.py", {"_parse_connect_dsn_and_args"}),  # small files of its own, once for each connection
+    ("probes/heartbeat.py", {"_look_at"}),  # one stat
+    ("probes/command.py", {"_start"}),  # the pipe that tells whether the program could be started
+]
+"""Where the loop may look at the file system, or wait for the kernel, for microseconds."""
 
 
 @pytest.fixture

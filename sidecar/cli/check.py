@@ -55,7 +55,7 @@ async def _check(plan: Plan) -> Results:
 
 async def _execute(probe: ProbePlan, plan: Plan, process: GatewayProcess | None) -> Verdict:
     verdicts: list[Verdict] = []
-    made = make_probe(probe, plan.gateway, lambda: process)
+    made = make_probe(probe, plan, lambda: process)
     try:
         await execute(made, probe, plan.secrets, boottime, verdicts.append)
     finally:

@@ -28,6 +28,9 @@ def fill_in(document: dict[str, Any], environ: Mapping[str, str], report: Report
         if isinstance(section, dict) and key not in section and variable is not None:
             section[key] = Expanded(environ[variable], (variable,))
             report.origins[table, key] = variable
+    state, directory = document.setdefault("state", {}), _state_directory(environ)
+    if isinstance(state, dict) and "dir" not in state and directory is not None:
+        state["dir"] = directory
 
 
 def check_ports(document: Mapping[str, Any], gateway: int, health: int, report: Report) -> None:
@@ -39,6 +42,17 @@ def check_ports(document: Mapping[str, Any], gateway: int, health: int, report: 
             f"a port other than the gateway's, {gateway} ({_origin(document, 'gateway', report)})",
             "set SIDECAR_PORT or GATEWAY_PORT",
         )
+
+
+def _state_directory(environ: Mapping[str, str]) -> Expanded | None:
+    """Find the place for state that the service manager (systemd.exec(5)) or the user's session (XDG) gives."""
+    if given := environ.get("STATE_DIRECTORY"):
+        return Expanded(given.partition(":")[0], ("STATE_DIRECTORY",))
+    for variable, below in (("XDG_STATE_HOME", ""), ("HOME", "/.local/state")):
+        # A path that is not absolute is to be ignored (XDG Base Directory Specification).
+        if environ.get(variable, "").startswith("/"):
+            return Expanded(f"{environ[variable].rstrip('/')}{below}/mcp-gateway-sidecar", (variable,))
+    return None
 
 
 def _origin(document: Mapping[str, Any], table: str, report: Report) -> str:

@@ -19,7 +19,7 @@ from sidecar.config.units import write_duration
 from sidecar.config.variables import expand
 from sidecar.config.words import quote
 from sidecar.contract import Kind
-from sidecar.core.plan import DrainPlan, GatewayPlan, ParentPlan, Plan, ServerPlan
+from sidecar.core.plan import DrainPlan, GatewayPlan, ParentPlan, Plan, ServerPlan, StatePlan
 
 T = TypeVar("T", bound=Struct)
 
@@ -31,6 +31,7 @@ TABLES: dict[str, type[Struct]] = {
     "drain": DrainPlan,
     "parent": ParentPlan,
     "server": ServerPlan,
+    "state": StatePlan,
     "log": LogTable,
     "release": ReleaseTable,
 }
@@ -58,6 +59,7 @@ def load(
     drain = _read(document, "drain", DrainPlan, report)
     parent = _read(document, "parent", ParentPlan, report)
     server = _read(document, "server", ServerPlan, report)
+    state = _read(document, "state", StatePlan, report)
     log = _read(document, "log", LogTable, report)
     release = _read(document, "release", ReleaseTable, report)
     check_ports(document, gateway.port, server.port, report)
@@ -80,6 +82,7 @@ def load(
         drain=drain,
         parent=parent,
         server=server,
+        state=state,
         log_format=log.format,
         release=release.id or _release(text, environ),
         source=source,

@@ -145,6 +145,14 @@ class ServerPlan(Struct, frozen=True, kw_only=True):
     gateway has ``drain.grace`` to exit."""
 
 
+class StatePlan(Struct, frozen=True, kw_only=True):
+    """Where what must survive a restart is kept: the count of paid requests, for one."""
+
+    dir: Annotated[str, Meta(min_length=1)] | None = None
+    """A directory for this sidecar alone; it is made when there is something to keep. Where neither this nor a variable
+    names one, what is learnt is forgotten at the end."""
+
+
 class LogFormat(StrEnum):
     """How events are written."""
 
@@ -164,6 +172,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     drain: DrainPlan = DrainPlan()
     parent: ParentPlan = ParentPlan()
     server: ServerPlan = ServerPlan()
+    state: StatePlan = StatePlan()
     log_format: LogFormat = LogFormat.AUTO
     release: str | None = None
     """What is deployed, by id; shown on the endpoints."""

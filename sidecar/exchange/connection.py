@@ -10,6 +10,7 @@ from sidecar.exchange.address import Address
 from sidecar.exchange.reply import BODY_LIMIT, Reply, ReplyReader, Until
 from sidecar.exchange.stream import Stream, dial, failure
 from sidecar.exchange.tls import Tls, TlsStream
+from sidecar.exchange.tunnel import Proxy, TunnelRefused
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -25,8 +26,9 @@ class Connection:
     A connection that the other side does not keep is renewed by itself before the next exchange.
     """
 
-    def __init__(self, address: Address, run: Run, tls: Tls) -> None:
+    def __init__(self, address: Address, run: Run, tls: Tls, via: Proxy | None = None) -> None:
         self.address = address
+        self._via = via
         self._run = run
         self._tls = tls
         self._stream: Stream | TlsStream | None = None
@@ -91,7 +93,7 @@ class Connection:
         if is_secure and not self._tls.ready:
             await self._tls.context()
             self._run.phase("setup")
-        stream = await dial(self.address, self._run)
+        stream = await dial(self.address, self._run) if self._via is None else await self._tunnelled(self._via)
         if not is_secure:
             return stream
         try:
@@ -106,6 +108,14 @@ class Connection:
             raise
         self._run.phase("tls")
         return secure
+
+    async def _tunnelled(self, proxy: Proxy) -> Stream:
+        front = Connection(proxy.address, self._run, self._tls)
+        headers = {"Host": self.address.where, **proxy.headers}
+        reply = await front.send("CONNECT", self.address.where, headers=headers, phase="tunnel")
+        if not isinstance(front._stream, Stream):  # it was closed, because it leads nowhere
+            raise TunnelRefused(proxy, self.address, reply)
+        return front._stream
 
     async def _exchange(self, request: bytes, reader: ReplyReader, phase: str | None) -> None:
         stream = await self.open()
@@ -135,12 +145,15 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(address: Address, run: Run, *, tls: Tls | None = None) -> AsyncIterator[Connection]:
+async def connect(
+    address: Address, run: Run, *, tls: Tls | None = None, via: Proxy | None = None
+) -> AsyncIterator[Connection]:
     """Open a fresh connection, and close it whatever happens. Raises ``ProbeFailure``.
 
-    A probe that looks at ``https`` keeps one ``Tls``: without it the context is built anew each time.
+    A probe that looks at ``https`` keeps one ``Tls``: without it the context is built anew each time. ``via`` is the
+    proxy to go through; one that refuses raises ``TunnelRefused``.
     """
-    connection = Connection(address, run, tls or Tls())
+    connection = Connection(address, run, tls or Tls(), via)
     try:
         await connection.open()
         yield connection

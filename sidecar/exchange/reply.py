@@ -47,7 +47,7 @@ class ReplyReader:
         self.reusable = False
         """The reply is whole, nothing came after it, and the other side keeps the connection."""
         self._where = where
-        self._bodiless = method == "HEAD"
+        self._method = method
         self._until = until
         self._parser = httptools.HttpResponseParser(self)
         self._failure: ProbeFailure | None = None
@@ -159,8 +159,10 @@ class ReplyReader:
         else:
             self._reply = Reply(status, self._reason.decode("latin-1"), self._headers)
             self._body.encoding = self._headers.get("content-encoding", "").lower()
-            # The parser cannot know that HEAD was asked. After 101 the connection speaks something else.
-            self.done = self._bodiless or status == 101
+            # The parser cannot know that HEAD was asked. After 101 the connection speaks something else, and after
+            # a 2xx to CONNECT it is a tunnel (RFC 9110, 9.3.6); of a refused CONNECT the head says enough.
+            self.done = self._method in ("HEAD", "CONNECT") or status == 101
+            self.reusable = self._method == "CONNECT" and 200 <= status < 300
 
     def on_body(self, data: bytes) -> None:
         """Take bytes of the body, up to the limit."""

@@ -6,12 +6,18 @@ import socket
 _LOOPBACK_NAMES = (b"localhost", b"[::1]")
 
 
-def shows_token(authorization: bytes, token: str | None) -> bool:
-    """Tell whether an Authorization header field shows the bearer token (RFC 6750, section 2.1)."""
+def bearer_token(authorization: bytes) -> bytes:
+    """Take the token out of an Authorization header field (RFC 6750, section 2.1); empty if there is none."""
     scheme, _, credential = authorization.partition(b" ")
-    if token is None or scheme.lower() != b"bearer":
+    return credential.strip(b" ") if scheme.lower() == b"bearer" else b""
+
+
+def shows_token(authorization: bytes, token: str | None) -> bool:
+    """Tell whether an Authorization header field shows the bearer token."""
+    shown = bearer_token(authorization)
+    if token is None or not shown:
         return False
-    return hmac.compare_digest(credential.strip(b" "), token.encode("utf-8", "surrogateescape"))
+    return hmac.compare_digest(shown, token.encode("utf-8", "surrogateescape"))
 
 
 def names_loopback(host: bytes) -> bool:

@@ -9,8 +9,8 @@ from sidecar.serve.access import is_loopback
 from sidecar.serve.board import Board
 from sidecar.serve.pool import Pool
 from sidecar.serve.request import BadRequestError, find_end
-from sidecar.serve.response import refusal_page, write_response
-from sidecar.serve.routes import Ask, Refusal
+from sidecar.serve.response import refusal_page, taken_page, write_response
+from sidecar.serve.routes import NOT_TAKEN, Ask, Beat, Refusal
 
 READ_AT_ONCE = 16 * 1024
 """Bytes; with the longest head left over from before, all that a connection ever holds of its input."""
@@ -26,9 +26,17 @@ class Connection(asyncio.BufferedProtocol):
     event loop goes on. While a client does not read its answers, nothing more is read from it.
     """
 
-    def __init__(self, board: Board, decide: Callable[[bytes], Ask | Refusal], pool: Pool, buffer: memoryview) -> None:
+    def __init__(
+        self,
+        board: Board,
+        decide: Callable[[bytes], Ask | Beat | Refusal],
+        beat: Callable[[str, bytes], bool],
+        pool: Pool,
+        buffer: memoryview,
+    ) -> None:
         self._board = board
         self._decide = decide
+        self._beat = beat
         self._pool = pool
         self._buffer = buffer
         self._unread = b""
@@ -85,8 +93,10 @@ class Connection(asyncio.BufferedProtocol):
             self._answer(Refusal(error.status, error.reason))
         self._unread = b"" if self._ended else data[start:]
 
-    def _answer(self, decision: Ask | Refusal) -> None:
-        if isinstance(decision, Ask):
+    def _answer(self, decision: Ask | Beat | Refusal) -> None:
+        if isinstance(decision, Beat):
+            reply = self._take(decision)
+        elif isinstance(decision, Ask):
             reply = self._board.reply(
                 decision.route,
                 details=decision.token or (decision.local and self._loopback),
@@ -100,6 +110,11 @@ class Connection(asyncio.BufferedProtocol):
         self._pool.touch(self._transport)
         if not decision.keep_alive:
             self._end()
+
+    def _take(self, beat: Beat) -> bytes:
+        """Hand a report over. What it has for a body is thrown away unread."""
+        page = taken_page() if self._beat(beat.probe, beat.credential) else refusal_page(404, NOT_TAKEN)
+        return write_response(page, head_only=False, keep_alive=beat.keep_alive)
 
     def _end(self) -> None:
         """Close in stages (RFC 9112, section 9.6): closed at once with input unread, the client may lose the answer."""

@@ -15,7 +15,7 @@ from sidecar.core.plan import ServerPlan
 from sidecar.serve.board import Board
 from sidecar.serve.connection import READ_AT_ONCE, Connection
 from sidecar.serve.pool import Pool
-from sidecar.serve.routes import Ask, Refusal, decide
+from sidecar.serve.routes import Ask, Beat, Refusal, decide
 from sidecar.serve.sockets import open_sockets
 
 _ACCEPTED_AT_ONCE = 64
@@ -44,27 +44,32 @@ class Listening(Struct, frozen=True):
 
 @asynccontextmanager
 async def listen(
-    plan: ServerPlan, board: Board, *, port: int | None = None, look: Callable[[Ask | Refusal], None] | None = None
+    plan: ServerPlan,
+    board: Board,
+    *,
+    beat: Callable[[str, bytes], bool] = lambda name, credential: False,  # noqa: ARG005
+    look: Callable[[Ask | Beat | Refusal], None] = lambda asked: None,  # noqa: ARG005
+    port: int | None = None,
 ) -> AsyncIterator[Listening]:
     """Answer on the health port until the block is left; every connection is closed by then.
 
-    ``port`` takes the place of the plan's; 0 is any free port. ``look`` is shown what is asked, but not every
-    repetition of it. Raises ``SidecarError`` when the port cannot be had.
+    ``beat`` is called with the probe's name and the credential of a report, and tells whether it is taken. ``look`` is
+    shown what is asked, but not every repetition of it. ``port`` takes the place of the plan's; 0 is any free port.
+    Raises ``SidecarError`` when the port cannot be had.
     """
     limit, warnings = _make_room(plan.max_connections)
     sockets, more_warnings = await open_sockets(plan.host, plan.port if port is None else port)
     pool = Pool(limit, plan.idle_timeout)
 
     @lru_cache(_HEADS_REMEMBERED)
-    def remembering(head: bytes) -> Ask | Refusal:
+    def remembering(head: bytes) -> Ask | Beat | Refusal:
         decision = decide(head, plan.token)
-        if look is not None:
-            look(decision)
+        look(decision)
         return decision
 
     buffer = memoryview(bytearray(READ_AT_ONCE))
     acceptors = [
-        _Acceptor(listener, pool, partial(Connection, board, remembering, pool, buffer)) for listener in sockets
+        _Acceptor(listener, pool, partial(Connection, board, remembering, beat, pool, buffer)) for listener in sockets
     ]
     try:
         for acceptor in acceptors:

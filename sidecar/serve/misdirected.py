@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sidecar.serve.routes import Ask, Refusal, Route
+from sidecar.serve.routes import Ask, Beat, Refusal, Route
 
 _RAILWAY = b"healthcheck.railway.app"
 """The name under which Railway's health check asks (docs.railway.com, "Healthchecks")."""
@@ -17,8 +17,10 @@ class Misdirected:
         self._warn = warn
         self._told: set[bytes] = set()
 
-    def look(self, asked: Ask | Refusal) -> None:
+    def look(self, asked: Ask | Beat | Refusal) -> None:
         """Warn when this request, or one like it, should have been another."""
+        if isinstance(asked, Beat):
+            return
         host = asked.host.lower().partition(b":")[0]
         if not host or host in self._told:
             return

@@ -37,6 +37,11 @@ def write_response(page: Page, *, head_only: bool, keep_alive: bool) -> bytes:
     return head if head_only else head + page.body
 
 
+def taken_page() -> Page:
+    """Make the page that tells that a report was taken: an empty one, for whoever prints it."""
+    return Page(200, "text/plain; charset=utf-8", b"")
+
+
 def refusal_page(status: int, reason: str) -> Page:
     """Make the page that tells why a request is refused."""
     return Page(status, "text/plain; charset=utf-8", f"{status} {_PHRASES[status]}: {reason}\n".encode())

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from sidecar.serve.access import names_loopback, shows_token
+from sidecar.serve.access import bearer_token, names_loopback, shows_token
 from sidecar.serve.request import BadRequestError, read_request
 
 
@@ -30,6 +30,14 @@ PATHS = {
 
 METHODS = (b"GET", b"HEAD")
 
+BEATS = b"/heartbeat/"
+"""What stands before a probe's name in the path of a report to it."""
+
+NOT_TAKEN = (
+    "no such report is taken here: expected POST, the name of a heartbeat probe, and its token as Authorization: Bearer"
+)
+"""The same words for every reason, so that nobody can find out by asking what there is."""
+
 
 class Ask(NamedTuple):
     """A question that the health port answers."""
@@ -45,6 +53,14 @@ class Ask(NamedTuple):
     """To whom it is addressed (RFC 9110, section 7.2)."""
 
 
+class Beat(NamedTuple):
+    """A report to a probe; whether it is taken is the probe's to say."""
+
+    probe: str
+    credential: bytes
+    keep_alive: bool
+
+
 class Refusal(NamedTuple):
     """A request that the health port does not answer, and why."""
 
@@ -55,14 +71,20 @@ class Refusal(NamedTuple):
     host: bytes = b""
 
 
-def decide(head: bytes, token: str | None) -> Ask | Refusal:
+def decide(head: bytes, token: str | None) -> Ask | Beat | Refusal:
     """Decide what the request with this head is told."""
     try:
         request = read_request(head)
     except BadRequestError as error:
         return Refusal(error.status, error.reason)
     head_only = request.method == b"HEAD"
-    route = PATHS.get(request.target.partition(b"?")[0])
+    path = request.target.partition(b"?")[0]
+    if path.startswith(BEATS):
+        if request.method != b"POST":
+            return Refusal(404, NOT_TAKEN, head_only, request.keep_alive)
+        name = path.removeprefix(BEATS).decode("latin-1")
+        return Beat(name, bearer_token(request.authorization), request.keep_alive)
+    route = PATHS.get(path)
     if route is None:
         known = ", ".join(path.decode() for path in PATHS)
         return Refusal(404, f"the paths here are {known}", head_only, request.keep_alive, request.host)

@@ -118,6 +118,12 @@ def test_value_from_the_environment_is_taken_as_it_is(plan_of: Load) -> None:
     assert _spec(plan_of("", {"REDIS_URL": url, "HOME": "/root"}), "cache").url == url
 
 
+@pytest.mark.parametrize("url", ["redis+sentinel://s1,s2/mymaster", "rediss+cluster://n1,n2", "unix:///run/redis.sock"])
+def test_cache_in_any_form_is_derived(plan_of: Load, url: str) -> None:
+    """One server, the master that Sentinel names, and a cluster."""
+    assert _spec(plan_of("", {"REDIS_URL": url}), "cache").url == url
+
+
 def test_table_without_kind_adjusts_the_derived_probe(plan_of: Load) -> None:
     """Common keys and the kind's own keys are laid over what was derived; the rest stays."""
     text = '[probes.gateway]\nurl = "/healthz"\ninterval = "2s"\n[probes.cache]\non_failure = "unready"'

@@ -34,6 +34,24 @@ def test_ports_are_settled(plan_of: Load, text: str, environ: dict[str, str], he
     assert (plan.server.port, plan.gateway.port) == (health, gateway)
 
 
+@pytest.mark.parametrize(
+    ("text", "environ", "directory"),
+    [
+        ("", {}, None),
+        ("", {"STATE_DIRECTORY": "/var/lib/sidecar"}, "/var/lib/sidecar"),
+        ("", {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "HOME": "/root"}, "/var/lib/a"),
+        ("", {"XDG_STATE_HOME": "/state/", "HOME": "/root"}, "/state/mcp-gateway-sidecar"),
+        ("", {"XDG_STATE_HOME": "state", "HOME": "/root"}, "/root/.local/state/mcp-gateway-sidecar"),
+        ("", {"STATE_DIRECTORY": "", "XDG_STATE_HOME": "", "HOME": ""}, None),
+        ('[state]\ndir = "/data"', {"STATE_DIRECTORY": "/var/lib/sidecar"}, "/data"),
+        ('[state]\ndir = "${DATA}/sidecar"', {"DATA": "/data"}, "/data/sidecar"),
+    ],
+)
+def test_state_directory_is_settled(plan_of: Load, text: str, environ: dict[str, str], directory: str | None) -> None:
+    """The file, then the service manager's place, then the user's; without any of them there is none."""
+    assert plan_of(text, environ).state.dir == directory
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "8000.0", " 8000", "9" * 5000])
 @pytest.mark.parametrize("variable", ["SIDECAR_PORT", "GATEWAY_PORT", "PORT"])
 def test_port_that_is_none_is_an_error(problems_of: Problems, variable: str, port: str) -> None:

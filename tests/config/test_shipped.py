@@ -41,7 +41,8 @@ def test_examples_in_comments_are_valid() -> None:
     text = re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", SHIPPED)
     environ = {"GATEWAY_TOKEN": "x", "SIDECAR_TOKEN": "long enough"}
     plan = load(text, environ, load_kind=load_kind, known_kinds=known_kinds)
-    assert [probe.name for probe in plan.probes] == ["gateway", "mcp", "process", "search"]
+    examples = ["search", "queue", "certificate", "resolver", "disk", "backup"]
+    assert [probe.name for probe in plan.probes] == ["gateway", "mcp", "process", *examples]
 
 
 def test_tables_that_wait_for_a_variable_load_no_client_library() -> None:

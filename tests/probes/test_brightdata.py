@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from servers.brightdata import TOKEN, FakeBrightData, zones
 from servers.http import whole
 
-from probes.brightdata import _BY_CODE, KIND, Spec, _pause
+from probes.brightdata import KIND, Spec
+from probes.brightdata.refusal import _BY_CODE, pause
 from sidecar.contract import GatewayPlan, OnFailure, ProbeFailure, Run, Setting, Target
 from sidecar.core.judge import judge
 from sidecar.core.verdict import Evidence, Outcome
@@ -205,7 +206,7 @@ async def test_after_a_rate_limit_nothing_is_sent_until_the_pause_is_over(serve)
     verdict = await look(probe)
     assert (verdict.outcome, verdict.reason) == (
         Outcome.WARN,
-        "the key is accepted: found a rate limit: asking again in 60 s",
+        "the key is accepted: found 429, too many requests: set a longer 'interval'; asking again in 60 s",
     )
     assert len(fake.targets) == 1
     fake.replies.clear()
@@ -216,7 +217,7 @@ async def test_after_a_rate_limit_nothing_is_sent_until_the_pause_is_over(serve)
 @given(st.one_of(st.text(), st.integers().map(str)))
 def test_pause_is_bounded_whatever_is_asked(asked):
     """Neither no pause nor one without end."""
-    assert 15.0 <= _pause(Reply(429, "", {"retry-after": asked})) <= 300.0
+    assert 15.0 <= pause(Reply(429, "", {"retry-after": asked})) <= 300.0
 
 
 def test_kind_looks_at_an_upstream_and_degrades():

@@ -21,9 +21,14 @@ async def probe_of():
     """Make probes, which are closed at the end."""
     made = []
 
-    def make(url: str, *, timeout: float = 2, **keys) -> PostgresProbe:
+    def make(url: str, *, timeout: float = 2, look_again=lambda: None, **keys) -> PostgresProbe:
         setting = Setting(
-            name="database", timeout=timeout, gateway=GatewayPlan(), gateway_process=lambda: None, user_agent="test"
+            name="database",
+            timeout=timeout,
+            gateway=GatewayPlan(),
+            gateway_process=lambda: None,
+            user_agent="test",
+            look_again=look_again,
         )
         made.append(PostgresProbe(Spec(url=url, **keys), setting))
         return made[-1]
@@ -374,3 +379,26 @@ async def test_what_a_failure_means_by_default():
         OnFailure.UNREADY,
         Target.UPSTREAM,
     )
+
+
+async def test_the_end_of_the_kept_connection_asks_for_a_look_at_once(own_postgres, probe_of):
+    """A server that dies between two looks is noticed then, not at the next tick; with the tripwire off it is not."""
+    noticed = anyio.Event()
+    probe = probe_of(own_postgres.url, look_again=noticed.set)
+    deaf = probe_of(own_postgres.url, tripwire=False, look_again=lambda: pytest.fail("the tripwire is off"))
+    assert (await look(probe)).outcome is Outcome.PASS
+    assert (await look(deaf)).outcome is Outcome.PASS
+    assert not noticed.is_set()
+    own_postgres.stop()
+    with anyio.fail_after(20):
+        await noticed.wait()
+    assert (await look(probe)).outcome is Outcome.FAIL
+    await deaf.aclose()
+
+
+async def test_closing_by_ourselves_asks_for_nothing(postgres_server, probe_of):
+    """The tripwire tells of the server's doing, not of ours."""
+    probe = probe_of(postgres_server.url, look_again=lambda: pytest.fail("we closed it ourselves"))
+    assert (await look(probe)).outcome is Outcome.PASS
+    await probe.aclose()
+    await anyio.wait_all_tasks_blocked()

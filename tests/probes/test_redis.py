@@ -20,9 +20,14 @@ async def probe_of():
     """Make probes, which are closed at the end."""
     made = []
 
-    def make(url: str, **keys) -> RedisProbe:
+    def make(url: str, *, look_again=lambda: None, **keys) -> RedisProbe:
         setting = Setting(
-            name="cache", timeout=2, gateway=GatewayPlan(), gateway_process=lambda: None, user_agent="test"
+            name="cache",
+            timeout=2,
+            gateway=GatewayPlan(),
+            gateway_process=lambda: None,
+            user_agent="test",
+            look_again=look_again,
         )
         made.append(RedisProbe(Spec(url=url, **keys), setting))
         return made[-1]
@@ -428,3 +433,18 @@ async def test_settings_that_cannot_be_used(keys, words):
 async def test_what_a_failure_means_by_default():
     """A cache that fails degrades the service."""
     assert (KIND.on_failure, KIND.target(Spec(url="redis://h"), GatewayPlan())) == (OnFailure.DEGRADE, Target.UPSTREAM)
+
+
+async def test_the_end_of_the_kept_connection_asks_for_a_look_at_once(start_redis, probe_of):
+    """A server that dies between two looks is noticed then, not at the next tick; with the tripwire off it is not."""
+    server = start_redis()
+    noticed = anyio.Event()
+    probe = probe_of(server.url, look_again=noticed.set)
+    deaf = probe_of(server.url, tripwire=False, look_again=lambda: pytest.fail("the tripwire is off"))
+    assert (await look(probe)).outcome is Outcome.PASS
+    assert (await look(deaf)).outcome is Outcome.PASS
+    server.stop()
+    with anyio.fail_after(20):
+        await noticed.wait()
+    assert (await look(probe)).outcome is Outcome.FAIL
+    await deaf.aclose()

@@ -198,7 +198,9 @@ async def test_nothing_is_read_or_answered_while_answers_wait():
 def _on_a(wire):
     """Make a connection on a transport of the test's own."""
     pool = Pool(16, 30.0)
-    connection = Connection(ready().board, lambda head: decide(head, None), pool, memoryview(bytearray(1024)))
+    connection = Connection(
+        ready().board, lambda head: decide(head, None), lambda *_: False, pool, memoryview(bytearray(1024))
+    )
     connection.connection_made(wire)
     yield connection
     pool.close()

@@ -52,6 +52,10 @@ class Peer:
             self._writer.write(piece)
             await self._writer.drain()
 
+    async def secure(self, context: ssl.SSLContext) -> None:
+        """Begin TLS, as the server."""
+        await self._writer.start_tls(context)
+
     async def until_hung_up(self) -> None:
         """Keep the connection open until the client leaves."""
         with suppress(ConnectionError):
@@ -178,6 +182,10 @@ class Certificates:
     def good(self) -> ssl.SSLContext:
         """For localhost and the loopback addresses."""
         return self._context(self._authority.issue_cert("localhost", "127.0.0.1", "::1"))
+
+    def of(self, name: str) -> ssl.SSLContext:
+        """Make a good one for this name."""
+        return self._context(self._authority.issue_cert(name))
 
     def expiring(self, end: dt.datetime) -> ssl.SSLContext:
         """Make a good one that is valid until then."""

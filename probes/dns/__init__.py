@@ -1,0 +1,5 @@
+"""``dns``: a name has the addresses, or another record, that it should."""
+
+from probes.dns.probe import KIND
+
+__all__ = ["KIND"]

@@ -1,0 +1,39 @@
+"""One look of a probe, made as the engine makes it, for the tests of kinds."""
+
+import anyio
+
+from sidecar.clock import boottime
+from sidecar.contract import GatewayPlan, Kind, OnFailure, Setting, Target
+from sidecar.core.plan import ProbePlan
+from sidecar.core.verdict import Verdict
+from sidecar.engine import execute
+
+
+def make_probe(kind: Kind, *, gateway: GatewayPlan | None = None, timeout: float = 10.0, **keys):
+    """Make a probe of this kind with these keys."""
+    setting = Setting(
+        name="tested",
+        timeout=timeout,
+        gateway=gateway or GatewayPlan(),
+        gateway_process=lambda: None,
+        user_agent="test",
+    )
+    return kind.probe(kind.spec(**keys), setting)
+
+
+async def look(probe, *, within: float | None = None) -> Verdict:
+    """Look once, under the probe's deadline or another; gives the one verdict."""
+    plan = ProbePlan(
+        name=probe.setting.name,
+        kind="tested",
+        target=Target.UPSTREAM,
+        on_failure=OnFailure.OBSERVE,
+        startup=False,
+        timeout=probe.setting.timeout if within is None else within,
+        spec=probe.spec,
+    )
+    verdicts: list[Verdict] = []
+    with anyio.fail_after(60):
+        await execute(probe, plan, frozenset(), boottime, verdicts.append)
+    (verdict,) = verdicts
+    return verdict

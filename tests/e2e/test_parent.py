@@ -388,10 +388,14 @@ def test_a_request_for_the_public_domain_is_told_once(deployment: Deployment) ->
 
 
 def test_under_honcho_a_drain_takes_its_time_and_honcho_notices_nothing(deployment: Deployment) -> None:
-    """Longer than the five seconds that honcho leaves after an exit: the only process that it knows does not exit."""
+    """Longer than the five seconds that honcho leaves after an exit, but the only process that it knows does not exit.
+
+    When that does, honcho ends with its status.
+    """
     gateway = shlex.join(deployment.gateway_command("--stubborn"))
     path = deployment.configure(config(grace="6s"))
     honcho = deployment.honcho(f"web: exec sidecar run --config {shlex.quote(str(path))} -- {gateway}\n")
+    sidecar = int(honcho.line(r"web\.1 started \(pid=(\d+)\)")[1])
     first = ready(honcho)
     tell(deployment.gateway_port, "become/status/500")
     began = honcho.event("drain_begun")["heard"]
@@ -402,7 +406,8 @@ def test_under_honcho_a_drain_takes_its_time_and_honcho_notices_nothing(deployme
     assert time.monotonic() - began > 6
     assert not [line for line in honcho.lines if "web.1 stopped" in line]
 
-    honcho.signal(signal.SIGTERM)
+    os.kill(sidecar, signal.SIGTERM)
     honcho.event("terminated")
-    assert honcho.exit_status() == 128 + signal.SIGTERM
+    os.kill(sidecar, signal.SIGTERM)
+    assert honcho.exit_status() == 128 + signal.SIGKILL
     assert deployment.processes() == []

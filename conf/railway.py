@@ -1,9 +1,9 @@
 # ruff: noqa: INP001 - no package, but a file to copy
 """Railway's infrastructure as code, for `.railway/railway.py`: an MCP gateway with the sidecar as its parent.
 
-Needs `pip install railway-sdk`; `railway config plan` shows what it would change, `railway config apply` does it. It has no
-name for the restart policy (`ON_FAILURE`, the default, will do) nor for the port of a generated domain: set that one's
-target port to the gateway's in the dashboard.
+Needs `pip install railway-sdk`; `railway config plan` shows what it would change, `railway config apply` does it. It
+has no name for the restart policy (`ON_FAILURE`, the default, will do) nor for the port of a generated domain: set that
+one's target port to the gateway's in the dashboard.
 """
 
 from railway_sdk import define_railway, github, project, service

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sidecar import __version__
 from sidecar.actors.drain import drain
+from sidecar.actors.parent import Parent
 from sidecar.clock import boottime
 from sidecar.config import load
 from sidecar.configfile import read_config
@@ -20,14 +21,17 @@ from sidecar.core.events import (
     Action,
     BeginDrain,
     CancelDrain,
+    CancelStart,
     DrainAdvanced,
     Event,
     GatewayAppeared,
     GatewayExited,
+    GiveUp,
     ObserverLate,
     ProbeNow,
     ProbeReported,
     Replanned,
+    StartChild,
 )
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, ProbePlan, Target
@@ -35,6 +39,7 @@ from sidecar.core.snapshot import Snapshot
 from sidecar.core.verdict import Verdict
 from sidecar.engine import Engine
 from sidecar.gateway import Gateway
+from sidecar.gateway.child import Command
 from sidecar.memo import memo_of
 from sidecar.registry import known_kinds, load_kind
 from sidecar.tracker import Tracker
@@ -51,11 +56,19 @@ class Agent:
         *,
         publish: Callable[[Snapshot], None],
         tell: Callable[[Event], None],
+        command: Command | None = None,
     ) -> None:
         self.gateway = Gateway(plan.gateway)
         self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act)
+        self.parent = None
+        if command is not None:
+            self.parent = Parent(command, self.gateway, record=self.tracker.record, tell=tell)
+        self.given_up = anyio.Event()
+        """Set when the gateway crashes too often; ``exit_status`` is then what to end with."""
+        self.exit_status = 0
         self._plan = plan
         self._drain_scope = anyio.CancelScope()
+        self._start_scope = anyio.CancelScope()
         self._watching = False
         self._tasks: TaskGroup
         self._engine = Engine(
@@ -70,8 +83,27 @@ class Agent:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Probe, watch and drain until the block is left."""
+        """Probe, watch and drain until the block is left.
+
+        A command is started first and is gone at the end, whatever happens. Raises ``CommandError``.
+        """
+        if self.parent is None:
+            async with self._probing():
+                yield
+            return
+        self.parent.start()
+        try:
+            async with self._probing():
+                yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.parent.finish()
+
+    @asynccontextmanager
+    async def _probing(self) -> AsyncIterator[None]:
         async with anyio.create_task_group() as self._tasks:
+            if self.parent is not None:
+                self._tasks.start_soon(self.parent.reap, name="orphans")
             # The watch comes first: a probe of the gateway's process needs to know whom to look at.
             self._watch_gateway()
             async with self._engine:
@@ -127,6 +159,19 @@ class Agent:
                 self._tasks.start_soon(self._drain, action, self._drain_scope, name="drain")
             case CancelDrain():
                 self._drain_scope.cancel()
+            case StartChild(pause):
+                self._start_scope = anyio.CancelScope()
+                self._tasks.start_soon(self._start_again, pause, self._start_scope, name="start again")
+            case CancelStart():
+                self._start_scope.cancel()
+            case GiveUp(status):
+                self.exit_status = status
+                self.given_up.set()
+
+    async def _start_again(self, pause: float, scope: anyio.CancelScope) -> None:
+        assert self.parent is not None  # noqa: S101 - who is asked to start again has started before
+        with scope:
+            await self.parent.start_again(pause)
 
     async def _drain(self, order: BeginDrain, scope: anyio.CancelScope) -> None:
         def advance(step: DrainStep, detail: str) -> None:

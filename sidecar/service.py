@@ -4,21 +4,26 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.to_thread
 
 from sidecar import __version__
+from sidecar.actors.parent import Parent, adopt_orphans
 from sidecar.agent import Agent
 from sidecar.clock import boottime
+from sidecar.core.drain import SIGNALS
 from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind, Severity, StopRequested
 from sidecar.core.plan import Plan
+from sidecar.gateway.child import Command
 from sidecar.orders import Orders
 from sidecar.serve.board import Board
 from sidecar.serve.control import control_socket, take_orders
 from sidecar.serve.health_json import About
 from sidecar.serve.listener import Listening, listen
+from sidecar.serve.misdirected import Misdirected
 from sidecar.serve.socketfile import choose_place
 
 Tell = Callable[[Event], None]
@@ -26,32 +31,68 @@ Tell = Callable[[Event], None]
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
-async def serve(plan: Plan, load: Callable[[], Plan], tell: Tell, *, environ: Mapping[str, str]) -> signal.Signals:
-    """Run until a signal asks to stop; returns that signal.
+async def serve(
+    plan: Plan, load: Callable[[], Plan], tell: Tell, *, environ: Mapping[str, str], command: Command | None = None
+) -> signal.Signals | int:
+    """Run until a signal asks to stop, beside a gateway or, with a command, as its parent.
 
-    ``load`` reads the configuration anew, for a reload. Raises ``SidecarError`` when the health port or the control
-    socket cannot be had.
+    Returns that signal; as a parent the exit status to end with, which is the gateway's own. ``load`` reads the
+    configuration anew, for a reload. Raises ``SidecarError`` when the health port or the control socket cannot be had,
+    or the command cannot be started.
 
-    The order matters. Signals are obeyed before anything else exists. The health port answers before the first probe
-    runs, because platforms count from the start; and it is the last to close, because they ask until the end. What an
-    operator said before a restart holds before the first probe runs.
+    The order matters. Signals are obeyed before anything else exists. The health port answers before the gateway
+    starts and the first probe runs, because platforms count from the start; and it is the last to close, because they
+    ask until the end. What an operator said before a restart holds before the first probe runs.
     """
     board = Board(About(version=__version__, service_id=environ.get("RAILWAY_SERVICE_ID")), boottime)
-    agent = Agent(plan, publish=board.publish, tell=tell)
+    agent = Agent(plan, publish=board.publish, tell=tell, command=command)
     orders = Orders(plan, agent, board, load, tell)
+    warn = partial(_say, tell, EventKind.REMARK, Severity.WARNING)
+    look = Misdirected(environ.get("RAILWAY_PUBLIC_DOMAIN"), plan.gateway.port, warn).look
+    if command is not None and (refusal := adopt_orphans()):
+        warn(refusal)
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
         async with (
-            listen(plan.server, board, beat=agent.beat) as listening,
+            listen(plan.server, board, beat=agent.beat, look=look) as listening,
             _control(plan, environ, tell) as control,
         ):
-            _announce(plan, listening, control, tell)
+            _announce(plan, command, listening, control, tell)
             await orders.recall_maintenance()
             async with agent.running(), take_orders(control, orders.carry_out):
-                number = await _obey(signals, orders)
-                agent.tracker.record(StopRequested())
-                await _outlive_gateway(signals, agent, plan.server.linger)
+                number = await _until_stopped(signals, agent, orders)
+                if number is not None:
+                    agent.tracker.record(StopRequested())
+                    await _stop(signals, number, agent, plan.server.linger)
             orders.close()
-    _say(tell, EventKind.STOPPED, Severity.INFO, f"stopped by {number.name}")
+    return _tell_end(number, agent, tell)
+
+
+def _tell_end(number: signal.Signals | None, agent: Agent, tell: Tell) -> signal.Signals | int:
+    """Say why it ended; returns what to end with."""
+    if number is None:
+        _say(tell, EventKind.STOPPED, Severity.ERROR, "stopped because the gateway crashes too often")
+        return agent.exit_status
+    if agent.parent is None:
+        _say(tell, EventKind.STOPPED, Severity.INFO, f"stopped by {number.name}")
+        return number
+    ending = agent.parent.ending
+    _say(tell, EventKind.STOPPED, Severity.INFO, f"stopped by {number.name}; the gateway's command {ending.words}")
+    return ending.status
+
+
+async def _until_stopped(signals: AsyncIterator[signal.Signals], agent: Agent, orders: Orders) -> signal.Signals | None:
+    """Wait for a signal to stop; None when the gateway has crashed too often."""
+    number = None
+    async with anyio.create_task_group() as waiting:
+
+        async def obey() -> None:
+            nonlocal number
+            number = await _obey(signals, orders)
+            waiting.cancel_scope.cancel()
+
+        waiting.start_soon(obey)
+        await agent.given_up.wait()
+        waiting.cancel_scope.cancel()
     return number
 
 
@@ -80,6 +121,37 @@ async def _control(plan: Plan, environ: Mapping[str, str], tell: Tell) -> AsyncI
         yield listener
 
 
+async def _stop(signals: AsyncIterator[signal.Signals], number: signal.Signals, agent: Agent, linger: float) -> None:
+    """Answer until the gateway is gone: as long as it serves, somebody may ask."""
+    if agent.parent is None:
+        await _outlive_gateway(signals, agent, linger)
+        return
+    async with anyio.create_task_group() as hurrying:
+        hurrying.start_soon(_kill_at_next, signals, agent.parent)
+        await _stop_command(number, agent, agent.parent)
+        hurrying.cancel_scope.cancel()
+
+
+async def _stop_command(number: signal.Signals, agent: Agent, parent: Parent) -> None:
+    """Hand the signal on, and wait for the end that it asks for; SIGKILL when the time is up, as in a drain."""
+    rules = agent.tracker.state.plan.drain
+    with anyio.move_on_after(rules.stop_lame_duck):
+        await parent.wait_ended()
+    # A second signal would tell many gateways to drop the work in flight: one that a drain has sent is enough.
+    if agent.tracker.state.drain.phase not in SIGNALS:
+        parent.hand_on(number)
+    with anyio.move_on_after(rules.grace if rules.escalate else None):
+        await parent.wait_ended()
+    parent.kill()
+    await parent.wait_ended()
+
+
+async def _kill_at_next(signals: AsyncIterator[signal.Signals], parent: Parent) -> None:
+    async for number in signals:
+        if number is not signal.SIGHUP:
+            parent.kill()
+
+
 async def _outlive_gateway(signals: AsyncIterator[signal.Signals], agent: Agent, linger: float) -> None:
     """Answer until the gateway is gone: as long as it serves, somebody may ask. A second signal ends the wait."""
     with anyio.move_on_after(linger):
@@ -95,13 +167,17 @@ async def _outlive_gateway(signals: AsyncIterator[signal.Signals], agent: Agent,
                     waiting.cancel_scope.cancel()
 
 
-def _announce(plan: Plan, listening: Listening, control: socket.socket | None, tell: Tell) -> None:
+def _announce(
+    plan: Plan, command: Command | None, listening: Listening, control: socket.socket | None, tell: Tell
+) -> None:
     """Say what was started, which URLs to open, and where orders are taken."""
     url = listening.urls[0]
+    started = [f"the gateway is started here: {command.name}, with PORT={plan.gateway.port}"] if command else []
     probes = ", ".join(f"{probe.name} ({probe.kind})" for probe in plan.probes)
     message = "\n".join(
         [
             f"sidecar {__version__} watches the gateway at {plan.gateway.host}:{plan.gateway.port}, by {plan.source}",
+            *started,
             f"probes: {probes}",
             *(f"open {url}{path}" for path in ("/health/ready", "/health", "/health/startup", "/metrics")),
             *([f"control socket: {control.getsockname()}"] if control is not None else []),

@@ -19,7 +19,7 @@ _COMMANDS = {
     "init": "Write a configuration for what is found here.",
     "maintenance": "Say that this replica is out, whatever the probes see.",
     "reload": "Have the running sidecar read its configuration again.",
-    "run": "Run beside a gateway: probe it, tell its health, drain it when it is sick.",
+    "run": "Run beside a gateway, or start it: probe it, tell its health, drain it when it is sick.",
     "status": "Show how things are, and what happens next.",
     "wait": "Wait until the deployment is ready, started or live.",
 }

@@ -20,7 +20,7 @@ from sidecar.config.units import write_duration
 from sidecar.config.variables import expand
 from sidecar.config.words import quote
 from sidecar.contract import Kind
-from sidecar.core.plan import DrainPlan, GatewayPlan, Plan, ServerPlan, StatePlan
+from sidecar.core.plan import DrainPlan, GatewayPlan, ParentPlan, Plan, ServerPlan, StatePlan
 
 T = TypeVar("T", bound=Struct)
 
@@ -30,6 +30,7 @@ TABLES: dict[str, type[Struct]] = {
     "defaults": Defaults,
     "gateway": GatewayPlan,
     "drain": DrainPlan,
+    "parent": ParentPlan,
     "server": ServerPlan,
     "state": StatePlan,
     "log": LogTable,
@@ -57,12 +58,14 @@ def load(
     deriving = _read_top(document, report).derive
     gateway = _read(document, "gateway", GatewayPlan, report)
     drain = _read(document, "drain", DrainPlan, report)
+    parent = _read(document, "parent", ParentPlan, report)
     server = _read(document, "server", ServerPlan, report)
     state = _read(document, "state", StatePlan, report)
     log = _read(document, "log", LogTable, report)
     release = _read(document, "release", ReleaseTable, report)
     check_ports(document, gateway.port, server.port, report)
-    _check_drain(drain, report)
+    _check_pause(("drain", "cool_down"), drain.cool_down, drain.cool_down_max, report)
+    _check_pause(("parent", "restart_backoff"), parent.restart_backoff, parent.restart_backoff_max, report)
     around = Surroundings(
         load_kind=cache(load_kind),
         known_kinds=cache(known_kinds),
@@ -78,6 +81,7 @@ def load(
         probes=probes,
         gateway=gateway,
         drain=drain,
+        parent=parent,
         server=server,
         state=state,
         log_format=log.format,
@@ -118,10 +122,10 @@ def _read_defaults(document: Mapping[str, Any], report: Report) -> Defaults:
     return settle(defaults, table if isinstance(table, dict) else (), ("defaults",), report)
 
 
-def _check_drain(drain: DrainPlan, report: Report) -> None:
-    if drain.cool_down > drain.cool_down_max:
-        longest = write_duration(drain.cool_down_max)
-        report.add(("drain", "cool_down"), quote(write_duration(drain.cool_down)), f"at most cool_down_max, {longest}")
+def _check_pause(path: tuple[str, str], first: float, longest: float, report: Report) -> None:
+    """Tell when a pause that grows begins above its own limit, the key of the same name with ``_max``."""
+    if first > longest:
+        report.add(path, quote(write_duration(first)), f"at most {path[1]}_max, {write_duration(longest)}")
 
 
 def _release(text: str, environ: Mapping[str, str]) -> str | None:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sidecar.core.drain import DrainStep
-from sidecar.core.identity import GatewayProcess
+from sidecar.core.identity import Ending, GatewayProcess
 from sidecar.core.plan import Plan, Target
 from sidecar.core.state import Maintenance
 from sidecar.core.verdict import Verdict
@@ -32,6 +32,18 @@ class GatewayExited(Struct, frozen=True):
     """The gateway's process has exited."""
 
     process: GatewayProcess
+
+
+class ChildStarted(Struct, frozen=True):
+    """Parent mode: the command was started."""
+
+    process: GatewayProcess
+
+
+class ChildEnded(Struct, frozen=True):
+    """Parent mode: the command has ended, or could not be started."""
+
+    ending: Ending
 
 
 class DrainAdvanced(Struct, frozen=True):
@@ -84,6 +96,8 @@ Fact = (
     ProbeReported
     | GatewayAppeared
     | GatewayExited
+    | ChildStarted
+    | ChildEnded
     | DrainAdvanced
     | StopRequested
     | ObserverLate
@@ -108,6 +122,12 @@ class EventKind(StrEnum):
     GATEWAY_APPEARED = "gateway_appeared"
     GATEWAY_UNPROVEN = "gateway_unproven"
     GATEWAY_EXITED = "gateway_exited"
+    CHILD_STARTED = "child_started"
+    """Parent mode: the command was started."""
+    CHILD_ENDED = "child_ended"
+    """Parent mode: the command has ended."""
+    LEFT_BEHIND = "left_behind"
+    """Parent mode: the command ended, and processes of it did not."""
     DRAIN_BEGUN = "drain_begun"
     DRAIN_ADVANCED = "drain_advanced"
     DRAIN_CANCELLED = "drain_cancelled"
@@ -168,4 +188,21 @@ class ProbeNow(Struct, frozen=True):
     target: Target
 
 
-Action = BeginDrain | CancelDrain | ProbeNow
+class StartChild(Struct, frozen=True):
+    """Start the command again, after this pause in seconds."""
+
+    pause: float
+
+
+class CancelStart(Struct, frozen=True):
+    """Do not start the command again."""
+
+
+class GiveUp(Struct, frozen=True):
+    """End the sidecar: the command crashes too often."""
+
+    status: int
+    """The exit status to end with, never 0."""
+
+
+Action = BeginDrain | CancelDrain | ProbeNow | StartChild | CancelStart | GiveUp

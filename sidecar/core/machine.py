@@ -11,18 +11,23 @@ from sidecar.core.events import (
     Action,
     BeginDrain,
     CancelDrain,
+    CancelStart,
+    ChildEnded,
+    ChildStarted,
     DrainAdvanced,
     DrainOrdered,
     Event,
     Fact,
     GatewayAppeared,
     GatewayExited,
+    GiveUp,
     MaintenanceBegun,
     MaintenanceEnded,
     ObserverLate,
     ProbeNow,
     ProbeReported,
     Replanned,
+    StartChild,
     StopRequested,
     TimePassed,
 )
@@ -30,6 +35,7 @@ from sidecar.core.health import CheckState, cause_of, new_check, step_check
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, Target
 from sidecar.core.policy import Begin, decide_drain, refuse_order, still_due
+from sidecar.core.restart import ChildPhase, decide_restart, started
 from sidecar.core.rollup import roll_up
 from sidecar.core.state import GatewayPhase, GatewayState, State, Withhold
 from sidecar.core.verdict import Outcome
@@ -68,10 +74,8 @@ def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action,
     match fact:
         case ProbeReported():
             return _probe_reported(state, fact, now), ()
-        case GatewayAppeared():
-            return _gateway_appeared(state, fact, now)
-        case GatewayExited():
-            return _gateway_exited(state, fact, now), ()
+        case GatewayAppeared() | GatewayExited() | ChildStarted() | ChildEnded():
+            return _process_changed(state, fact, now)
         case DrainAdvanced():
             return _drain_advanced(state, fact, now), ()
         case ObserverLate():
@@ -79,13 +83,27 @@ def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action,
             checks = {name: replace(check, local_since=None) for name, check in state.checks.items()}
             return replace(state, checks=checks), ()
         case StopRequested():
-            return replace(state, stopping=True), ()
+            return _stop_requested(state)
         case TimePassed():
             return state, ()
         case MaintenanceBegun() | MaintenanceEnded() | DrainOrdered():
             return _operator_spoke(state, fact, now)
         case Replanned():
             return _replanned(state, fact.plan, now)
+
+
+def _process_changed(
+    state: State, fact: GatewayAppeared | GatewayExited | ChildStarted | ChildEnded, now: float
+) -> tuple[State, tuple[Action, ...]]:
+    match fact:
+        case GatewayAppeared():
+            return _gateway_appeared(state, fact, now)
+        case GatewayExited():
+            return _gateway_exited(state, fact, now), ()
+        case ChildStarted():
+            return _child_started(state, now), ()
+        case ChildEnded():
+            return _child_ended(state, fact, now)
 
 
 def _operator_spoke(
@@ -156,11 +174,16 @@ def _gateway_appeared(state: State, fact: GatewayAppeared, now: float) -> tuple[
     )
     if not _is_somebody_else(known, fact.process):
         return replace(state, gateway=gateway), (ProbeNow(Target.GATEWAY),)
+    return _with_clean_counts(state, replace(gateway, since=now), now), (ProbeNow(Target.GATEWAY),)
+
+
+def _with_clean_counts(state: State, gateway: GatewayState, now: float) -> State:
+    """Begin the gateway's checks anew: what they have counted was another process's."""
     checks = {
         probe.name: new_check(probe, now) if probe.target is Target.GATEWAY else state.checks[probe.name]
         for probe in state.plan.probes
     }
-    return replace(state, gateway=replace(gateway, since=now), checks=checks), (ProbeNow(Target.GATEWAY),)
+    return replace(state, gateway=gateway, checks=checks)
 
 
 def _is_somebody_else(known: GatewayState, process: GatewayProcess | None) -> bool:
@@ -176,17 +199,46 @@ def _is_somebody_else(known: GatewayState, process: GatewayProcess | None) -> bo
 def _gateway_exited(state: State, fact: GatewayExited, now: float) -> State:
     if state.gateway.process != fact.process or state.gateway.phase is GatewayPhase.GONE:
         return state
+    return _gone(state, now)
+
+
+def _gone(state: State, now: float) -> State:
     drain = state.drain
     if drain.phase is not DrainPhase.IDLE:
         drain = advance(drain, DrainStep.FINISH, state.plan.drain, now)
     return replace(state, drain=drain, gateway=replace(state.gateway, phase=GatewayPhase.GONE, since=now))
 
 
+def _child_started(state: State, now: float) -> State:
+    """Wait for another process to listen; what is observed from now on is about it."""
+    running = replace(state, child=started(state.child))
+    return _with_clean_counts(running, GatewayState(since=now), now)
+
+
+def _child_ended(state: State, fact: ChildEnded, now: float) -> tuple[State, tuple[Action, ...]]:
+    """Whoever listened has ended with the command, or is about to be ended: nothing of it stays behind."""
+    ended = state if state.gateway.phase is GatewayPhase.GONE else _gone(state, now)
+    if state.stopping:
+        return replace(ended, child=replace(state.child, phase=ChildPhase.ENDED)), ()
+    child, pause = decide_restart(state.child, state.plan.parent, now)
+    action = GiveUp(fact.ending.status or 1) if pause is None else StartChild(pause)
+    return replace(ended, child=child), (action,)
+
+
+def _stop_requested(state: State) -> tuple[State, tuple[Action, ...]]:
+    if state.child.phase is not ChildPhase.RESTARTING:
+        return replace(state, stopping=True), ()
+    return replace(state, stopping=True, child=replace(state.child, phase=ChildPhase.ENDED)), (CancelStart(),)
+
+
 def _drain_advanced(state: State, fact: DrainAdvanced, now: float) -> State:
     drain = state.drain
     if fact.step is DrainStep.SIGNAL and now > state.health.believe_until and not drain.ordered:
         raise IllegalTransitionError("the evidence is too old to send a signal on it")
-    return replace(state, drain=advance(drain, fact.step, state.plan.drain, now))
+    drain = advance(drain, fact.step, state.plan.drain, now)
+    if drain.phase not in SIGNALS or state.child.phase is not ChildPhase.RUNNING:
+        return replace(state, drain=drain)
+    return replace(state, drain=drain, child=replace(state.child, asked=True))
 
 
 def _replanned(state: State, plan: Plan, now: float) -> tuple[State, tuple[Action, ...]]:

@@ -6,6 +6,8 @@ from sidecar.core.drain import DrainPhase, DrainStep
 from sidecar.core.events import (
     Action,
     CancelDrain,
+    ChildEnded,
+    ChildStarted,
     DrainAdvanced,
     Event,
     EventKind,
@@ -17,6 +19,7 @@ from sidecar.core.events import (
 )
 from sidecar.core.health import Check, CheckState, cause_of
 from sidecar.core.plan import OnFailure, ProbePlan
+from sidecar.core.restart import ChildPhase, restart_pause
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State
 from sidecar.core.verdict import Outcome, Verdict
 
@@ -26,6 +29,7 @@ def tell(before: State, after: State, fact: Fact, actions: tuple[Action, ...], n
     return (
         *_observer(fact, now),
         *_gateway(before, after, now),
+        *_child(before, after, fact, now),
         *_checks(before, after, now),
         *_stop_and_reload(before, after, fact, now),
         *_maintenance(before, after, fact, now),
@@ -50,9 +54,12 @@ def _gateway(before: State, after: State, now: float) -> Iterator[Event]:
     old, new = before.gateway, after.gateway
     if old is new or old == new:
         return
+    if new.phase is GatewayPhase.UNSEEN or (new.phase is GatewayPhase.GONE and old.phase is GatewayPhase.UNSEEN):
+        return  # nobody has been seen to listen
     if new.phase is GatewayPhase.GONE:
         pid = new.process.pid if new.process else "?"
-        draining = before.drain.phase is not DrainPhase.IDLE or before.stopping or before.maintenance is not None
+        draining = before.drain.phase is not DrainPhase.IDLE or before.stopping or before.child.asked
+        draining = draining or before.maintenance is not None
         yield Event(
             kind=EventKind.GATEWAY_EXITED,
             at=now,
@@ -74,6 +81,39 @@ def _gateway(before: State, after: State, now: float) -> Iterator[Event]:
             severity=Severity.WARNING,
             message=f"the gateway's process cannot be proven, so it will not be drained: {new.unproven}",
         )
+
+
+def _child(before: State, after: State, fact: Fact, now: float) -> Iterator[Event]:
+    if isinstance(fact, ChildStarted):
+        again = "started again" if after.child.restarts > before.child.restarts else "started"
+        yield Event(
+            kind=EventKind.CHILD_STARTED,
+            at=now,
+            severity=Severity.INFO,
+            message=f"the gateway's command is {again} as process {fact.process.pid}",
+        )
+    elif isinstance(fact, ChildEnded):
+        follows, severity = _consequence(before, after)
+        yield Event(
+            kind=EventKind.CHILD_ENDED,
+            at=now,
+            severity=severity,
+            cause="local",
+            message=f"the gateway's command {fact.ending.words}; {follows}",
+        )
+
+
+def _consequence(before: State, after: State) -> tuple[str, Severity]:
+    """Say what follows from the end of the command."""
+    child, rules = after.child, after.plan.parent
+    if after.stopping:
+        return "the sidecar ends too", Severity.INFO
+    if before.child.asked:
+        return "the sidecar has asked for that, and starts it again at once", Severity.INFO
+    crash = f"nobody has asked for that: crash {len(child.crashes)} within {rules.restart_window:g} s"
+    if child.phase is ChildPhase.ENDED:
+        return f"{crash} is one too many, and the sidecar ends", Severity.ERROR
+    return f"{crash}, it is started again in {restart_pause(len(child.crashes), rules):g} s", Severity.ERROR
 
 
 def _checks(before: State, after: State, now: float) -> Iterator[Event]:

@@ -85,6 +85,8 @@ class DrainPlan(Struct, frozen=True, kw_only=True):
     """A gateway process younger than this is left alone."""
     lame_duck: Annotated[Duration, Meta(le=3600)] = 5.0
     """Readiness says 503 this long before the signal, so that traffic leaves first."""
+    stop_lame_duck: Annotated[Duration, Meta(le=3600)] = 0.0
+    """Parent mode: the same before a stop that the platform asks for, whose own clock is already running."""
     quiesce: Annotated[Duration, Meta(le=86400)] = 10.0
     """The deadline for in-flight work before the signal; streams that never end are cut short by it."""
     grace: Annotated[Duration, Meta(le=86400)] = 30.0
@@ -112,6 +114,19 @@ class GatewayPlan(Struct, frozen=True, kw_only=True):
     """Find the process by the name its process manager gave it (``HONCHO_PROCESS_NAME`` or ``PS``), as ``web.1``."""
 
 
+class ParentPlan(Struct, frozen=True, kw_only=True):
+    """Parent mode, ``sidecar run -- COMMAND``: how the gateway is started again when it has ended unasked."""
+
+    restart_backoff: Annotated[Duration, Meta(ge=0.05, le=3600)] = 1.0
+    """Pause before the first restart; doubles with each further crash within ``restart_window``."""
+    restart_backoff_max: Annotated[Duration, Meta(ge=0.05, le=3600)] = 30.0
+    """The longest that the pause becomes."""
+    max_restarts: Annotated[int, Meta(ge=0, le=1000)] = 5
+    """So many restarts after crashes within ``restart_window``; the next crash ends the sidecar, not with status 0."""
+    restart_window: Annotated[Duration, Meta(ge=1, le=86400)] = 300.0
+    """A crash longer ago than this counts no more."""
+
+
 class ServerPlan(Struct, frozen=True, kw_only=True):
     """The health port."""
 
@@ -131,7 +146,8 @@ class ServerPlan(Struct, frozen=True, kw_only=True):
     When not given: ``mcp-gateway-sidecar-PORT.sock``, with the health port, in ``$XDG_RUNTIME_DIR``, else in ``/run``,
     else in a directory of its own below the temporary one."""
     linger: Annotated[Duration, Meta(le=86400)] = 30.0
-    """On SIGTERM the sidecar answers until the gateway is gone, but no longer than this."""
+    """On SIGTERM the sidecar answers until the gateway is gone, but no longer than this. Not in parent mode: there the
+    gateway has ``drain.grace`` to exit."""
 
 
 class StatePlan(Struct, frozen=True, kw_only=True):
@@ -159,6 +175,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     probes: tuple[ProbePlan, ...]
     gateway: GatewayPlan = GatewayPlan()
     drain: DrainPlan = DrainPlan()
+    parent: ParentPlan = ParentPlan()
     server: ServerPlan = ServerPlan()
     state: StatePlan = StatePlan()
     log_format: LogFormat = LogFormat.AUTO

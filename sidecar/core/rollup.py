@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sidecar.core.drain import DrainPhase
 from sidecar.core.health import Check, CheckState, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan, Target
+from sidecar.core.restart import ChildPhase
 from sidecar.core.state import DeploymentStatus, GatewayPhase, Health, State
 from sidecar.core.verdict import Evidence, Outcome
 
@@ -25,7 +26,8 @@ def roll_up(state: State, now: float) -> Health:
         status = DeploymentStatus.UNHEALTHY
     else:
         status = DeploymentStatus.DEGRADED if concerns else DeploymentStatus.READY
-    excused = state.stopping or state.maintenance is not None or state.drain.phase is not DrainPhase.IDLE
+    draining = state.drain.phase is not DrainPhase.IDLE
+    excused = state.stopping or state.maintenance is not None or draining or _is_started_again(state)
     return Health(
         status=status,
         ready=started and not against,
@@ -43,7 +45,9 @@ def _against_readiness(state: State, pairs: list[tuple[ProbePlan, Check]], now: 
         yield "stopping: asked to stop"
     if state.drain.phase is not DrainPhase.IDLE:
         yield f"draining ({state.drain.phase}): {state.drain.reason}"
-    if state.gateway.phase is GatewayPhase.GONE and any(probe.target is Target.GATEWAY for probe, _ in pairs):
+    if state.child.phase is ChildPhase.RESTARTING:
+        yield "gateway: its command has ended, and is started again"
+    elif state.gateway.phase is GatewayPhase.GONE and any(probe.target is Target.GATEWAY for probe, _ in pairs):
         yield "gateway: its process is gone"
     for probe, check in pairs:
         if probe.on_failure in _GATING:
@@ -74,12 +78,18 @@ def _not_started(pairs: list[tuple[ProbePlan, Check]]) -> list[str]:
     ]
 
 
+def _is_started_again(state: State) -> bool:
+    """Tell whether the sidecar has ended the gateway and waits for its command to follow, or starts it again."""
+    child = state.child
+    return child.phase is ChildPhase.RESTARTING or (child.asked and state.gateway.phase is GatewayPhase.GONE)
+
+
 def _dead_or_hung(state: State, pairs: list[tuple[ProbePlan, Check]], *, started: bool) -> bool:
     watched = [(probe, check) for probe, check in pairs if probe.target is Target.GATEWAY]
     if not watched:
         return False
-    if state.gateway.phase is GatewayPhase.GONE:
-        return True
+    if state.gateway.phase is GatewayPhase.GONE and state.child.phase is not ChildPhase.RUNNING:
+        return True  # while a command of ours runs, its own end decides: that is told in the same moment
     return started and any(
         probe.on_failure is OnFailure.DRAIN
         and check.state is CheckState.FAILING

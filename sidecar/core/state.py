@@ -9,6 +9,7 @@ from sidecar.core.drain import DrainState
 from sidecar.core.health import Check
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan
+from sidecar.core.restart import ChildState
 
 
 class DeploymentStatus(StrEnum):
@@ -98,6 +99,7 @@ class State(Struct, frozen=True, kw_only=True):
     plan: Plan
     checks: Mapping[str, Check]
     gateway: GatewayState = GatewayState()
+    child: ChildState = ChildState()
     drain: DrainState = DrainState()
     health: Health = Health()
     stopping: bool = False

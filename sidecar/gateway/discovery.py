@@ -25,25 +25,28 @@ def listening(plan: GatewayPlan) -> frozenset[int]:
     return frozenset(listener.inode for listener in answering(sockdiag.listeners(plan.port), plan.host))
 
 
-def discover(plan: GatewayPlan) -> GatewayProcess | Unproven | None:
+def discover(plan: GatewayPlan, child: int | None = None) -> GatewayProcess | Unproven | None:
     """Find the process that listens at the gateway's address, or tell why it is not proven; None while nobody does.
+
+    ``child`` is the command that the sidecar has started as the gateway. Then whoever listens must be it or descend
+    from it: of a wrapper such as ``npm start`` the process behind it is found, of several without a head the command.
 
     A pid file or process name in the plan narrows the choice; it does not replace the listener, because a stale file
     or an inherited name proves nothing. Looks at every process, which takes milliseconds: not for the event loop.
     Raises ``OSError`` when the kernel will not tell.
     """
-    found = _look(plan)
+    found = _look(plan, child)
     for _ in range(_SECOND_LOOKS):
         if not isinstance(found, Unproven):
             break
         # Processes come and go while they are looked at: a doubt counts when it is found again.
-        earlier, found = found, _look(plan)
+        earlier, found = found, _look(plan, child)
         if isinstance(found, Unproven) and found.doubt == earlier.doubt:
             break
     return found
 
 
-def _look(plan: GatewayPlan) -> GatewayProcess | Unproven | None:
+def _look(plan: GatewayPlan, child: int | None) -> GatewayProcess | Unproven | None:
     listeners = answering(sockdiag.listeners(plan.port), plan.host)
     if not listeners:
         return None
@@ -51,11 +54,23 @@ def _look(plan: GatewayPlan) -> GatewayProcess | Unproven | None:
     serving = servers(scene)
     if isinstance(serving, Unproven):
         return serving
+    if child is not None:
+        return _below(scene, serving, child)
     if plan.pid_file is not None:
         return _by_pid_file(scene, serving, plan.pid_file)
     if plan.process_name is not None:
         return _by_name(scene, serving, plan.process_name)
     return _identify(scene, topmost(scene, serving))
+
+
+def _below(scene: Scene, serving: frozenset[int], child: int) -> GatewayProcess | Unproven:
+    """Take the topmost process below the child, or the child itself."""
+    strangers = {pid for pid in serving if child not in (pid, *ancestors(scene, pid))}
+    if strangers:
+        doubt = f"a process that the gateway's command has not started, or not kept, listens at {scene.place}"
+        return Unproven(doubt, name_pids(strangers))
+    chosen = topmost(scene, serving)
+    return _identify(scene, child if isinstance(chosen, Unproven) else chosen)
 
 
 def _by_pid_file(scene: Scene, serving: frozenset[int], path: str) -> GatewayProcess | Unproven:

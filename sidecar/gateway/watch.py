@@ -16,6 +16,9 @@ from sidecar.gateway.search import Pace, Search
 from sidecar.gateway.topmost import Unproven
 from sidecar.linux import sockdiag
 
+NOBODY = 0
+"""A pid that no process has."""
+
 OnAppeared = Callable[[GatewayProcess | None, str | None], None]
 """Called with the process, or with None and the reason why the one that listens is not proven."""
 
@@ -27,6 +30,8 @@ class Gateway:
     """The gateway's process, as known now. It alone holds the descriptor by which the process is signalled."""
 
     def __init__(self, plan: GatewayPlan, pace: Pace = Pace()) -> None:  # noqa: B008 - immutable
+        self.child: int | None = None
+        """The pid of the command that the sidecar has started as the gateway; ``NOBODY`` while it does not run."""
         self._plan = plan
         self._pace = pace
         self._watched: WatchedProcess | None = None
@@ -109,7 +114,7 @@ class Gateway:
         """Look at every process, and take what is found for the gateway."""
         search = self._search
         try:
-            found = await anyio.to_thread.run_sync(discover, self._plan, abandon_on_cancel=True)
+            found = await anyio.to_thread.run_sync(discover, self._plan, self.child, abandon_on_cancel=True)
         except OSError as error:
             found = Unproven(f"cannot look at the processes: {error.strerror}") if self._watched is None else None
         if search is not self._search:

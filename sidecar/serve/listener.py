@@ -15,7 +15,7 @@ from sidecar.core.plan import ServerPlan
 from sidecar.serve.board import Board
 from sidecar.serve.connection import READ_AT_ONCE, Connection
 from sidecar.serve.pool import Pool
-from sidecar.serve.routes import decide
+from sidecar.serve.routes import Ask, Beat, Refusal, decide
 from sidecar.serve.sockets import open_sockets
 
 _ACCEPTED_AT_ONCE = 64
@@ -48,17 +48,25 @@ async def listen(
     board: Board,
     *,
     beat: Callable[[str, bytes], bool] = lambda name, credential: False,  # noqa: ARG005
+    look: Callable[[Ask | Beat | Refusal], None] = lambda asked: None,  # noqa: ARG005
     port: int | None = None,
 ) -> AsyncIterator[Listening]:
     """Answer on the health port until the block is left; every connection is closed by then.
 
-    ``beat`` is called with the probe's name and the credential of a report, and tells whether it is taken. ``port``
-    takes the place of the plan's; 0 is any free port. Raises ``SidecarError`` when the port cannot be had.
+    ``beat`` is called with the probe's name and the credential of a report, and tells whether it is taken. ``look`` is
+    shown what is asked, but not every repetition of it. ``port`` takes the place of the plan's; 0 is any free port.
+    Raises ``SidecarError`` when the port cannot be had.
     """
     limit, warnings = _make_room(plan.max_connections)
     sockets, more_warnings = await open_sockets(plan.host, plan.port if port is None else port)
     pool = Pool(limit, plan.idle_timeout)
-    remembering = lru_cache(_HEADS_REMEMBERED)(partial(decide, token=plan.token))
+
+    @lru_cache(_HEADS_REMEMBERED)
+    def remembering(head: bytes) -> Ask | Beat | Refusal:
+        decision = decide(head, plan.token)
+        look(decision)
+        return decision
+
     buffer = memoryview(bytearray(READ_AT_ONCE))
     acceptors = [
         _Acceptor(listener, pool, partial(Connection, board, remembering, beat, pool, buffer)) for listener in sockets

@@ -49,6 +49,8 @@ class Ask(NamedTuple):
     """It shows the right token: details may be seen."""
     local: bool
     """It names loopback and was not passed on by a proxy: details may be seen, if the peer is loopback as well."""
+    host: bytes
+    """To whom it is addressed (RFC 9110, section 7.2)."""
     explain: bool = False
     """It also wants to know what holds the status and what happens next, which is a detail."""
 
@@ -68,6 +70,7 @@ class Refusal(NamedTuple):
     reason: str
     head_only: bool = False
     keep_alive: bool = False
+    host: bytes = b""
 
 
 def decide(head: bytes, token: str | None) -> Ask | Beat | Refusal:
@@ -86,14 +89,15 @@ def decide(head: bytes, token: str | None) -> Ask | Beat | Refusal:
     route = PATHS.get(path)
     if route is None:
         known = ", ".join(path.decode() for path in PATHS)
-        return Refusal(404, f"the paths here are {known}", head_only, request.keep_alive)
+        return Refusal(404, f"the paths here are {known}", head_only, request.keep_alive, request.host)
     if request.method not in METHODS:
-        return Refusal(405, "only GET and HEAD are answered", head_only, request.keep_alive)
+        return Refusal(405, "only GET and HEAD are answered", head_only, request.keep_alive, request.host)
     return Ask(
         route,
         head_only=head_only,
         keep_alive=request.keep_alive,
         token=shows_token(request.authorization, token),
         local=not request.forwarded and names_loopback(request.host),
+        host=request.host,
         explain=route is not Route.METRICS and b"explain" in query.split(b"&"),
     )

@@ -42,6 +42,7 @@ def test_the_version_is_told(tmp_path):
         (["run", "--verbose"], "No such option"),
         (["check", "--config"], "Option '--config' requires an argument"),
         (["run", "now"], "unexpected extra argument"),
+        (["run", "--"], "after -- comes the command"),
     ],
 )
 def test_wrong_usage_is_exit_status_2(arguments, complaint, tmp_path):

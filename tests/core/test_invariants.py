@@ -9,6 +9,8 @@ from sidecar.core.drain import SIGNALS, DrainPhase, DrainStep
 from sidecar.core.errors import IllegalTransitionError, RefusedError
 from sidecar.core.events import (
     BeginDrain,
+    ChildEnded,
+    ChildStarted,
     DrainAdvanced,
     DrainOrdered,
     GatewayAppeared,
@@ -18,12 +20,15 @@ from sidecar.core.events import (
     ObserverLate,
     ProbeReported,
     Replanned,
+    StartChild,
     StopRequested,
     TimePassed,
 )
 from sidecar.core.health import CheckState
+from sidecar.core.identity import Ending
 from sidecar.core.machine import begin_state, step
 from sidecar.core.plan import OnFailure, Target
+from sidecar.core.restart import ChildPhase
 from sidecar.core.state import DeploymentStatus, GatewayPhase, Maintenance
 from sidecar.core.verdict import Evidence, Outcome
 
@@ -68,6 +73,10 @@ class AnyOrder(RuleBasedStateMachine):
         for action in actions:
             if isinstance(action, BeginDrain):
                 self.drain_began(before, action)
+            if isinstance(action, StartChild):
+                assert isinstance(fact, ChildEnded)
+                assert not self.state.stopping
+                assert action.pause <= self.state.plan.parent.restart_backoff_max
         if self.state.drain.phase in SIGNALS and before.drain.phase not in SIGNALS:
             self.signal_sent(before)
 
@@ -170,6 +179,8 @@ class AnyOrder(RuleBasedStateMachine):
                     self.maintenance_begins,
                     self.maintenance_ends,
                     self.nothing_but_time,
+                    self.command_starts,
+                    self.command_ends,
                 ]
             )
         )
@@ -192,6 +203,19 @@ class AnyOrder(RuleBasedStateMachine):
         phase = self.state.gateway.phase
         self.take(GatewayExited(process(0, 0.0)))
         assert self.state.gateway.phase is phase
+
+    def command_starts(self, _):
+        """Parent mode: whatever was known of the gateway is about another."""
+        self.pids += 1
+        self.take(ChildStarted(process(self.pids, self.now)))
+        assert not self.state.health.ready
+
+    def command_ends(self, draw):
+        """Parent mode: it is started again, or is given up, or was to end; never two of these."""
+        self.take(ChildEnded(Ending(draw(st.sampled_from([0, 1, 137])), "has ended")))
+        allowed = {ChildPhase.ENDED} if self.state.stopping else {ChildPhase.RESTARTING, ChildPhase.ENDED}
+        assert self.state.child.phase in allowed
+        assert len(self.state.child.crashes) <= self.state.plan.parent.max_restarts + 1
 
     def actor_asks(self, draw):
         """The actor asks for a step, in order or not."""
@@ -258,6 +282,13 @@ class AnyOrder(RuleBasedStateMachine):
     def liveness_is_suspended_while_draining_or_stopping(self):
         """A platform that restarts on liveness would cut the drain short."""
         if self.state.drain.phase is not DrainPhase.IDLE or self.state.stopping:
+            assert self.state.health.live
+
+    @invariant()
+    def a_restart_is_neither_ready_nor_dead(self):
+        """Traffic has to leave, and the platform has to wait."""
+        if self.state.child.phase is ChildPhase.RESTARTING:
+            assert not self.state.health.ready
             assert self.state.health.live
 
     @invariant()

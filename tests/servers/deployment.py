@@ -168,8 +168,13 @@ class Deployment:
 
     def sidecar(self, text: str | None = None, *, env: Mapping[str, str] = {}, **options: Any) -> Program:
         """Start a sidecar with this configuration; without one, with the embedded default."""
-        config = [] if text is None else ["--config", self.configure(text)]
-        return self.start([BIN / "sidecar", "run", *config], env=self.ports | env, **options)
+        return self.start(self._sidecar_command(text), env=self.ports | env, **options)
+
+    def parent(
+        self, text: str, command: Sequence[object], *, within: Sequence[object] = (), env: Mapping[str, str] = {}
+    ) -> Program:
+        """Start a sidecar that starts this command as its gateway; ``within`` is a command around it all."""
+        return self.start([*within, *self._sidecar_command(text), "--", *command], env=self.ports | env)
 
     def configure(self, text: str, name: str = "sidecar.toml") -> Path:
         """Write a configuration file."""
@@ -183,6 +188,10 @@ class Deployment:
         path = self.directory / "Procfile"
         path.write_text(procfile)
         return self.start([BIN / "honcho", "-f", path, "start"], env=self.ports | self._json | env)
+
+    def _sidecar_command(self, text: str | None) -> list[object]:
+        config = [] if text is None else ["--config", self.configure(text)]
+        return [BIN / "sidecar", "run", *config]
 
     @property
     def ports(self) -> dict[str, str]:

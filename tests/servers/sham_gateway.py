@@ -2,7 +2,8 @@
 
 It answers ``GET /`` in its present manner. ``POST /-/become/MANNER[/ARGUMENT]`` changes the manner; ``GET /hold`` sends
 half a reply, and the other half at ``POST /-/release``. What happens to it, it says on its output in lines of JSON,
-with the time of CLOCK_MONOTONIC, which all processes share. On SIGTERM it exits at once, and so cuts what is in flight.
+with the time of CLOCK_MONOTONIC, which all processes share. On SIGTERM it exits at once, and so cuts what is in flight;
+on SIGINT as well.
 """
 
 import argparse
@@ -77,8 +78,9 @@ MANNERS: dict[str, Manner] = {
 class Sham:
     """The gateway's present manner, and the replies that it holds back."""
 
-    def __init__(self, *, stubborn: bool) -> None:
+    def __init__(self, *, stubborn: bool, status: int) -> None:
         self._stubborn = stubborn
+        self._status = status
         self._manner: Manner = _status
         self._argument = "200"
         self._released = threading.Event()
@@ -89,11 +91,11 @@ class Sham:
             peer, _ = listener.accept()
             threading.Thread(target=self._answer, args=[peer], daemon=True).start()
 
-    def terminate(self, *_: object) -> None:
-        """Tell of SIGTERM, and obey it unless stubborn."""
-        _say("terminated")
+    def terminate(self, number: int, _: object) -> None:
+        """Tell of the signal, and obey it unless stubborn."""
+        _say("terminated" if number == signal.SIGTERM else "interrupted")
         if not self._stubborn:
-            os._exit(0)
+            os._exit(self._status)
 
     def _answer(self, peer: socket.socket) -> None:
         with peer, suppress(OSError):
@@ -136,9 +138,11 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--port", type=int, required=True)
     options.add_argument("--stubborn", action="store_true", help="ignore SIGTERM")
+    options.add_argument("--status", type=int, default=0, help="the exit status after SIGTERM")
     chosen = options.parse_args()
-    sham = Sham(stubborn=chosen.stubborn)
+    sham = Sham(stubborn=chosen.stubborn, status=chosen.status)
     signal.signal(signal.SIGTERM, sham.terminate)
+    signal.signal(signal.SIGINT, sham.terminate)
     listener = socket.create_server(("127.0.0.1", chosen.port), backlog=128)
     _say("listening")
     sham.serve(listener)

@@ -40,6 +40,7 @@ from sidecar.core.verdict import Verdict
 from sidecar.engine import Engine
 from sidecar.gateway import Gateway
 from sidecar.gateway.child import Command
+from sidecar.gateway.held import hold
 from sidecar.memo import memo_of
 from sidecar.registry import known_kinds, load_kind
 from sidecar.tracker import Tracker
@@ -69,6 +70,7 @@ class Agent:
         self._plan = plan
         self._drain_scope = anyio.CancelScope()
         self._start_scope = anyio.CancelScope()
+        self._held_scope = anyio.CancelScope()
         self._watching = False
         self._tasks: TaskGroup
         self._engine = Engine(
@@ -113,6 +115,7 @@ class Agent:
 
     async def gateway_gone(self) -> None:
         """Return when the gateway is gone; at once where none is watched."""
+        self._held_scope.cancel()  # a server that is stopping may wait for every connection to end
         if self._watching:
             await self.gateway.wait_gone()
 
@@ -144,6 +147,15 @@ class Agent:
 
     def _appeared(self, process: GatewayProcess | None, unproven: str | None) -> None:
         self.tracker.record(GatewayAppeared(process, unproven))
+        self._held_scope.cancel()
+        if process is None and self.parent is None and self._plan.gateway.tripwire:
+            # The exit of a process that is not proven tells nobody; the loss of a connection to it may.
+            self._held_scope = anyio.CancelScope()
+            self._tasks.start_soon(self._hold_connection, self._held_scope, name="held connection")
+
+    async def _hold_connection(self, scope: anyio.CancelScope) -> None:
+        with scope:
+            await hold(self._plan.gateway, lambda: self._engine.probe_now(Target.GATEWAY))
 
     def _exited(self, process: GatewayProcess) -> None:
         self.tracker.record(GatewayExited(process))

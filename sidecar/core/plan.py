@@ -112,6 +112,8 @@ class GatewayPlan(Struct, frozen=True, kw_only=True):
     """Find the process by the pid in this file."""
     process_name: Annotated[str, Meta(min_length=1)] | None = None
     """Find the process by the name its process manager gave it (``HONCHO_PROCESS_NAME`` or ``PS``), as ``web.1``."""
+    tripwire: bool = True
+    """While the process cannot be proven, hold an idle connection to the port; its loss is a reason to look at once."""
 
 
 class ParentPlan(Struct, frozen=True, kw_only=True):

@@ -44,6 +44,9 @@ def _deployment(snapshot: Snapshot, health: Health) -> Iterator[str]:
         "sidecar_maintenance", "gauge", "1 while an operator has taken this replica out.", state.maintenance is not None
     )
     yield from _single("sidecar_gateway_up", "gauge", "1 while the gateway's process is known to run.", gateway_up)
+    yield from _single(
+        "sidecar_gateway_restarts_total", "counter", "Restarts of the gateway in parent mode.", state.child.restarts
+    )
     yield from _single("sidecar_loop_lag_seconds", "gauge", "Longest recent delay of the event loop.", snapshot.lag)
 
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench import answering, killing, starting, steady
+from bench import answering, killing, peers, starting, steady
 from bench.figures import FIGURES, Samples
 from bench.processes import CannotMeasureError
-from bench.report import describe_machine, document, table
+from bench.report import describe_machine, document, peers_table, table
 
 
 class Effort(NamedTuple):
@@ -34,9 +34,13 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it works")
     options.add_argument("--json", action="store_true", help="write JSON, with every sample")
+    options.add_argument("--peers", action="store_true", help="beside monit, HAProxy, blackbox_exporter and Envoy")
     chosen = options.parse_args()
     machine = describe_machine()
     try:
+        if chosen.peers:
+            print(_beside_peers(machine, quick=chosen.quick, as_json=chosen.json))
+            return
         samples = measure(QUICK if chosen.quick else FULL)
     except (CannotMeasureError, OSError) as error:
         sys.exit(f"cannot measure: {error}")
@@ -63,6 +67,20 @@ def measure(effort: Effort) -> Samples:
                 for figure, values in taken.items():
                     samples[figure] += values
     return samples
+
+
+def _beside_peers(machine: str, *, quick: bool, as_json: bool) -> str:
+    programs, missing = peers.find()
+    if "sidecar" not in programs:
+        raise CannotMeasureError("there is no sidecar beside this Python: install the project into it")
+    versions = [peers.version(each, programs[each.name]) for each in peers.CONTENDERS if each.name in programs]
+    notes = [", ".join(versions), *missing]
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        samples = peers.measure(Path(name), programs, peers.QUICK if quick else peers.FULL, _tell)
+    if as_json:
+        found = {"machine": machine, "notes": notes, "figures": samples}
+        return msgspec.json.format(msgspec.json.encode(found)).decode()
+    return peers_table(samples, machine, notes)
 
 
 def _tell(progress: str) -> None:

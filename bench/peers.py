@@ -85,7 +85,9 @@ def measure(directory: Path, programs: dict[str, str], effort: Effort, tell: Cal
 
     for number in range(1, effort.rounds + 1):
         tell(f"round {number} of {effort.rounds}")
-        bench = _Bench(directory, programs, contenders[number % len(contenders) :] + contenders[: number % len(contenders)])
+        bench = _Bench(
+            directory, programs, contenders[number % len(contenders) :] + contenders[: number % len(contenders)]
+        )
         take("start", bench.starts(effort.starts))
         few = bench.steady(_CHECKS, effort.steady_seconds)
         take("resident", few["resident"])

@@ -29,10 +29,12 @@ class Effort(NamedTuple):
 
 
 FULL = Effort(
-    rounds=2, starts=4, kills=8, load_seconds=2.0, questions=2000, steady_seconds=20.0, losses=4, many_seconds=4.0, part_of_hour=1.0,
+    rounds=2, starts=4, kills=8, load_seconds=2.0, questions=2000, steady_seconds=20.0,
+    losses=4, many_seconds=4.0, part_of_hour=1.0,
 )  # fmt: skip
 QUICK = Effort(
-    rounds=1, starts=1, kills=2, load_seconds=0.3, questions=200, steady_seconds=3.0, losses=1, many_seconds=1.0, part_of_hour=0.05,
+    rounds=1, starts=1, kills=2, load_seconds=0.3, questions=200, steady_seconds=3.0,
+    losses=1, many_seconds=1.0, part_of_hour=0.05,
 )  # fmt: skip
 
 

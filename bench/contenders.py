@@ -189,7 +189,9 @@ CONTENDERS = (
         "sidecar", "pip install -e .", lambda: shutil.which("sidecar", path=str(Path(sys.executable).parent)),
         "--version", _sidecar, "/health/ready", "/health/ready", (1, 3),
     ),
-    Contender("monit", "apt-get install monit", _on_path("monit"), "-V", _monit, "/_ping", "/_status?format=xml", (1, 3)),
+    Contender(
+        "monit", "apt-get install monit", _on_path("monit"), "-V", _monit, "/_ping", "/_status?format=xml", (1, 3),
+    ),
     Contender("HAProxy", "apt-get install haproxy", _on_path("haproxy"), "-v", _haproxy, "/", "/", (1, 3)),
     Contender(
         "blackbox_exporter", "apt-get install prometheus-blackbox-exporter", _on_path("prometheus-blackbox-exporter"),

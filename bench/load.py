@@ -1,7 +1,8 @@
 """A load on a port that answers, bounded in time and number. Run as a script, so that its own work is nobody else's.
 
-Each connection asks again as soon as it has its answer. The arguments are port, path, connections, seconds, and the
-most requests. A server that closes after its answer is connected to anew. It says "ready" when it is connected, begins when a line comes in, and ends with a line of JSON.
+Each connection asks again as soon as it has its answer. A server that closes after its answer is connected to anew.
+The arguments are port, path, connections, seconds, and the most requests. It says "ready" when it is connected, begins
+when a line comes in, and ends with a line of JSON.
 """
 
 import json

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench import answering, hanging, killing, lasting, losing, many, peers, starting, steady
+from bench.contenders import CONTENDERS
 from bench.figures import FIGURES, Samples
 from bench.processes import CannotMeasureError
 from bench.report import describe_machine, document, peers_table, table
@@ -29,7 +30,7 @@ class Effort(NamedTuple):
 
 
 FULL = Effort(
-    rounds=2, starts=4, kills=8, load_seconds=2.0, questions=2000, steady_seconds=20.0,
+    rounds=2, starts=4, kills=8, load_seconds=2.0, questions=2000, steady_seconds=15.0,
     losses=4, many_seconds=4.0, part_of_hour=1.0,
 )  # fmt: skip
 QUICK = Effort(
@@ -86,7 +87,7 @@ def _beside_peers(machine: str, *, quick: bool, as_json: bool) -> str:
     programs, missing = peers.find()
     if "sidecar" not in programs:
         raise CannotMeasureError("there is no sidecar beside this Python: install the project into it")
-    versions = [peers.version(each, programs[each.name]) for each in peers.CONTENDERS if each.name in programs]
+    versions = [peers.version(each, programs[each.name]) for each in CONTENDERS if each.name in programs]
     notes = [", ".join(versions), *missing]
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         samples = peers.measure(Path(name), programs, peers.QUICK if quick else peers.FULL, _tell)

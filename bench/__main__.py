@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench import answering, killing, starting, steady
+from bench import answering, hanging, killing, lasting, losing, many, peers, starting, steady
+from bench.contenders import CONTENDERS
 from bench.figures import FIGURES, Samples
 from bench.processes import CannotMeasureError
-from bench.report import describe_machine, document, table
+from bench.report import describe_machine, document, peers_table, table
 
 
 class Effort(NamedTuple):
@@ -23,10 +24,19 @@ class Effort(NamedTuple):
     load_seconds: float
     questions: int
     steady_seconds: float
+    losses: int
+    many_seconds: float
+    part_of_hour: float
 
 
-FULL = Effort(rounds=3, starts=4, kills=8, load_seconds=3.0, questions=2000, steady_seconds=30.0)
-QUICK = Effort(rounds=1, starts=2, kills=2, load_seconds=0.5, questions=200, steady_seconds=3.0)
+FULL = Effort(
+    rounds=2, starts=4, kills=8, load_seconds=2.0, questions=2000, steady_seconds=15.0,
+    losses=4, many_seconds=4.0, part_of_hour=1.0,
+)  # fmt: skip
+QUICK = Effort(
+    rounds=1, starts=1, kills=2, load_seconds=0.3, questions=200, steady_seconds=3.0,
+    losses=1, many_seconds=1.0, part_of_hour=0.05,
+)  # fmt: skip
 
 
 def main() -> None:
@@ -34,9 +44,13 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it works")
     options.add_argument("--json", action="store_true", help="write JSON, with every sample")
+    options.add_argument("--peers", action="store_true", help="beside monit, HAProxy, blackbox_exporter and Envoy")
     chosen = options.parse_args()
     machine = describe_machine()
     try:
+        if chosen.peers:
+            print(_beside_peers(machine, quick=chosen.quick, as_json=chosen.json))
+            return
         samples = measure(QUICK if chosen.quick else FULL)
     except (CannotMeasureError, OSError) as error:
         sys.exit(f"cannot measure: {error}")
@@ -59,10 +73,28 @@ def measure(effort: Effort) -> Samples:
                 killing.measure(directory, effort.kills),
                 answering.measure(directory, effort.load_seconds, effort.questions),
                 steady.measure(directory, effort.steady_seconds),
+                losing.measure(directory, effort.losses),
+                many.measure(directory, effort.many_seconds),
+                hanging.measure(directory, effort.load_seconds),
+                lasting.measure(directory, effort.part_of_hour) if number == 1 else {},
             ):
                 for figure, values in taken.items():
                     samples[figure] += values
     return samples
+
+
+def _beside_peers(machine: str, *, quick: bool, as_json: bool) -> str:
+    programs, missing = peers.find()
+    if "sidecar" not in programs:
+        raise CannotMeasureError("there is no sidecar beside this Python: install the project into it")
+    versions = [peers.version(each, programs[each.name]) for each in CONTENDERS if each.name in programs]
+    notes = [", ".join(versions), *missing]
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        samples = peers.measure(Path(name), programs, peers.QUICK if quick else peers.FULL, _tell)
+    if as_json:
+        found = {"machine": machine, "notes": notes, "figures": samples}
+        return msgspec.json.format(msgspec.json.encode(found)).decode()
+    return peers_table(samples, machine, notes)
 
 
 def _tell(progress: str) -> None:

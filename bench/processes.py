@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from bench.client import ask
 
 _SIDECAR = Path(sys.executable).with_name("sidecar")
 _GATEWAY = Path(__file__).with_name("gateway.py")
+_TARGET = Path(__file__).with_name("target.py")
 _WITHIN = 30.0
 """Seconds for anything that is waited for."""
 
@@ -54,8 +55,13 @@ class Sidecar:
 
 
 @contextmanager
-def running_sidecar(directory: Path, gateway_port: int, config: str = "") -> Iterator[Sidecar]:
-    """Start a sidecar, and kill it in the end. Without a configuration it has its embedded default."""
+def running_sidecar(
+    directory: Path, gateway_port: int, config: str = "", further: Mapping[str, str] = {}
+) -> Iterator[Sidecar]:
+    """Start a sidecar, and kill it in the end. Without a configuration it has its embedded default.
+
+    ``further`` are variables of its environment.
+    """
     if not _SIDECAR.exists():
         raise CannotMeasureError(f"there is no {_SIDECAR}: install the project into this Python")
     port = free_port()
@@ -69,6 +75,7 @@ def running_sidecar(directory: Path, gateway_port: int, config: str = "") -> Ite
         "GATEWAY_PORT": str(gateway_port),
         "SIDECAR_PORT": str(port),
         "XDG_RUNTIME_DIR": str(directory),
+        **further,
     }
     with log.open("wb") as output, running(command, directory, environment, stdout=output, stderr=output) as process:
         yield Sidecar(process, port, log)
@@ -77,10 +84,22 @@ def running_sidecar(directory: Path, gateway_port: int, config: str = "") -> Ite
 @contextmanager
 def running_gateway(directory: Path, port: int) -> Iterator[Process]:
     """Start a gateway that listens, and kill it in the end."""
-    command = [sys.executable, "-S", str(_GATEWAY), str(port)]
-    with running(command, directory, stdout=subprocess.PIPE) as process:
+    with _listening(directory, _GATEWAY, port) as process:
+        yield process
+
+
+@contextmanager
+def running_target(directory: Path, port: int) -> Iterator[Process]:
+    """Start the light server that probes are pointed at, and kill it in the end."""
+    with _listening(directory, _TARGET, port) as process:
+        yield process
+
+
+@contextmanager
+def _listening(directory: Path, script: Path, port: int) -> Iterator[Process]:
+    with running([sys.executable, "-S", str(script), str(port)], directory, stdout=subprocess.PIPE) as process:
         if process.stdout is None or process.stdout.readline() != b"listening\n":
-            raise CannotMeasureError("the gateway did not start; what it said stands above")
+            raise CannotMeasureError(f"{script.name} did not start; what it said stands above")
         yield process
 
 
@@ -103,6 +122,19 @@ def running(
             yield process
         finally:
             process.kill()
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process with all its threads on one of the cores that are allowed here; there may be but one."""
+    allowed = sorted(os.sched_getaffinity(0))
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {allowed[core % len(allowed)]})
+
+
+def unpin(pid: int) -> None:
+    """Let it run on all of them again."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), os.sched_getaffinity(0))
 
 
 def free_port() -> int:

@@ -8,10 +8,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench import peers
 from bench.figures import FIGURES, Samples, number
 
 _PACKAGES = ("mcp-gateway-sidecar", "anyio", "httptools", "msgspec", "psutil")
-_COLUMNS = ("figure", "target", "median", "min-max", "samples", "met")
+_COLUMNS: tuple[str, ...] = ("figure", "target", "median", "min-max", "samples", "met")
 
 
 def table(samples: Samples, machine: str) -> str:
@@ -23,12 +24,29 @@ def table(samples: Samples, machine: str) -> str:
         rows.append(
             (figure.words, figure.target, figure.write(median(taken)), spread, str(len(taken)), figure.met(taken))
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return "\n".join([machine, "", _write(rows)])
+
+
+def peers_table(samples: peers.Samples, machine: str, notes: list[str]) -> str:
+    """Write the medians of all contenders side by side, each with its range."""
+    rows = [("contender", *peers.FIGURES.values())]
+    for name, taken in samples.items():
+        rows.append((name, *(_cell(taken.get(figure, [])) for figure in peers.FIGURES)))
+    turned = [tuple(row[column] for row in rows) for column in range(len(rows[0]))]
+    return "\n".join([machine, *notes, "", _write(turned)])
+
+
+def _cell(taken: list[float]) -> str:
+    return f"{number(median(taken))} ({number(min(taken))}-{number(max(taken))})" if taken else "-"
+
+
+def _write(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join([machine, "", *lines])
+    return "\n".join(lines)
 
 
 def document(samples: Samples, machine: str) -> dict[str, Any]:

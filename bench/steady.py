@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from bench.client import ask
 from bench.figures import Samples
-from bench.processes import CannotMeasureError, Sidecar, free_port, running_gateway, running_sidecar
+from bench.processes import CannotMeasureError, Sidecar, free_port, running_gateway, running_sidecar, running_target
+from bench.servers import running_postgres, running_redis
 from bench.usage import memory, processor_seconds, wake_ups
 
 _CHECKS = 6
@@ -23,6 +24,14 @@ kind = "http"
 url = "http://127.0.0.1:{port}/"
 interval = "1s"
 initial_delay = "{delay}ms"
+"""
+
+_BRIGHTDATA = """
+[probes.brightdata]
+kind = "brightdata"
+url = "http://127.0.0.1:{port}"
+token = "benchmark-token"
+zone = "unlocker1"
 """
 
 _IDLE = """
@@ -38,19 +47,24 @@ class _Reading(NamedTuple):
 
 
 def measure(directory: Path, seconds: float) -> Samples:
-    """Let four sidecars run side by side, so that all have the same neighbours, and see what each uses meanwhile."""
+    """Let five sidecars run side by side, so that all have the same neighbours, and see what each uses meanwhile."""
     gateway, server = free_port(), free_port()
     with ExitStack() as stack:
-        for port in (gateway, server):
-            stack.enter_context(running_gateway(directory, port))
+        stack.enter_context(running_gateway(directory, gateway))
+        stack.enter_context(running_target(directory, server))
+        redis = stack.enter_context(running_redis(directory))
+        postgres = stack.enter_context(running_postgres())
         configs = {
             "default": "",
+            "full": _BRIGHTDATA.format(port=server),
             "idle": _IDLE,
             "one_tick": "".join(_six_checks(server, apart=0)),
             "spread": "".join(_six_checks(server, apart=1000 // _CHECKS)),
         }
+        urls = {"REDIS_URL": redis.url, "DATABASE_URL": postgres.url}
         sidecars = {
-            name: stack.enter_context(running_sidecar(directory, gateway, config)) for name, config in configs.items()
+            name: stack.enter_context(running_sidecar(directory, gateway, config, urls if name == "full" else {}))
+            for name, config in configs.items()
         }
         for sidecar in sidecars.values():
             sidecar.wait_ready()
@@ -60,14 +74,17 @@ def measure(directory: Path, seconds: float) -> Samples:
         time.sleep(seconds)
         after = {name: _read(sidecar) for name, sidecar in sidecars.items()}
         held = memory(sidecars["default"].pid)
+        held_full = memory(sidecars["full"].pid)
         executed = {name: _outcomes(sidecar) - counted[name] for name, sidecar in sidecars.items()}
     for name, outcomes in executed.items():
         _hold_to_plan(name, outcomes, seconds)
+    measured = [name for name in sidecars if name != "full"]
     return {
+        "memory_full": [held_full.resident / 1e6],
         "memory_resident": [held.resident / 1e6],
         "memory_proportional": [held.proportional / 1e6],
         "memory_private": [held.private / 1e6],
-        **{f"cpu_{name}": [_percent(before[name], after[name])] for name in sidecars},
+        **{f"cpu_{name}": [_percent(before[name], after[name])] for name in measured},
         **{f"wake_ups_{name}": [_rate(before[name], after[name])] for name in ("default", "idle")},
     }
 

@@ -7,7 +7,7 @@ from sidecar.core.events import Action, Event, EventKind, Fact, ProbeReported, R
 from sidecar.core.health import is_undecided
 from sidecar.core.machine import begin_state, step
 from sidecar.core.plan import Plan, ProbePlan
-from sidecar.core.snapshot import Snapshot, take
+from sidecar.core.snapshot import Snapshot
 from sidecar.core.state import State
 from sidecar.core.tally import Tally, count, new_tally
 
@@ -71,12 +71,17 @@ class Tracker:
 
     def _count(self, fact: Fact) -> None:
         if isinstance(fact, ProbeReported) and fact.name in self._tallies:
-            self._tallies[fact.name] = count(self._tallies[fact.name], fact.verdict)
+            self._tallies = {**self._tallies, fact.name: count(self._tallies[fact.name], fact.verdict)}
         elif isinstance(fact, Replanned):
             self._tallies = {probe.name: self._tallies.get(probe.name) or new_tally() for probe in fact.plan.probes}
 
     def _show(self, now: float) -> None:
-        self._snapshot = take(
-            self._state, self._tallies, at=now, wall=time(), lag=self._lag, transitions=self._transitions
+        self._snapshot = Snapshot(
+            at=now,
+            wall=time(),
+            state=self._state,
+            tallies=self._tallies,
+            lag=self._lag,
+            transitions=self._transitions,
         )
         self._publish(self._snapshot)

@@ -149,7 +149,8 @@ def _probe_reported(state: State, fact: ProbeReported, now: float) -> State:
         return state  # reported by a probe that a reload has taken away meanwhile
     if probe.target is Target.GATEWAY and fact.verdict.observation.started < state.gateway.since:
         return state  # seen before this process appeared or the last one exited: about somebody else
-    cause = cause_of(fact.verdict, upstreams_pass=_upstreams_pass(state))
+    failed = fact.verdict.outcome is Outcome.FAIL
+    cause = cause_of(fact.verdict, upstreams_pass=failed and _upstreams_pass(state))
     check = step_check(state.checks[fact.name], fact.verdict, cause, probe, now)
     return replace(state, checks={**state.checks, fact.name: check})
 

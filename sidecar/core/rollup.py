@@ -57,17 +57,15 @@ def _against_readiness(state: State, pairs: list[tuple[ProbePlan, Check]], now: 
                 yield f"{probe.name}: nothing is known for {now - check.known_at:.0f} s"
 
 
-def _concerns(pairs: list[tuple[ProbePlan, Check]]) -> list[str]:
+def _concerns(pairs: list[tuple[ProbePlan, Check]]) -> Iterator[str]:
     """Collect what degrades a deployment that is ready."""
-    return [
-        f"{probe.name}: {_reason(check)}"
-        for probe, check in pairs
-        if probe.on_failure is not OnFailure.OBSERVE
-        and (
-            check.outcome in (Outcome.WARN, Outcome.UNKNOWN)
-            or (probe.on_failure is OnFailure.DEGRADE and check.state is CheckState.FAILING)
-        )
-    ]
+    for probe, check in pairs:
+        if check.outcome is Outcome.PASS and check.state is not CheckState.FAILING:
+            continue  # nearly always, and this is asked at every verdict
+        doubtful = check.outcome in (Outcome.WARN, Outcome.UNKNOWN)
+        failing = probe.on_failure is OnFailure.DEGRADE and check.state is CheckState.FAILING
+        if probe.on_failure is not OnFailure.OBSERVE and (doubtful or failing):
+            yield f"{probe.name}: {_reason(check)}"
 
 
 def _not_started(pairs: list[tuple[ProbePlan, Check]]) -> list[str]:
@@ -100,9 +98,14 @@ def _dead_or_hung(state: State, pairs: list[tuple[ProbePlan, Check]], *, started
 
 
 def _believe_until(pairs: list[tuple[ProbePlan, Check]]) -> float:
-    moments = [check.reported_at + probe.stale_after for probe, check in pairs]
-    moments += [stale_at(check, probe) for probe, check in pairs if probe.on_failure in _GATING]
-    return min(moments, default=float("inf"))
+    """Find the moment when the first check falls silent, or the first gating one is unknown for too long."""
+    return min(
+        (
+            (check.known_at if probe.on_failure in _GATING else check.reported_at) + probe.stale_after
+            for probe, check in pairs
+        ),
+        default=float("inf"),
+    )
 
 
 def _reason(check: Check) -> str:

@@ -29,19 +29,18 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     wall: float
     """The same moment as Unix time."""
     state: State
-    checks: tuple[CheckView, ...]
+    tallies: Mapping[str, Tally]
+    """By probe. Whoever takes the picture does not change them afterwards."""
     lag: float
     """The longest delay of the event loop within the last executions, in seconds."""
     transitions: int
     """How often the status has changed."""
 
-
-def take(
-    state: State, tallies: Mapping[str, Tally], *, at: float, wall: float, lag: float, transitions: int
-) -> Snapshot:
-    """Take the picture."""
-    checks = tuple(CheckView(probe, state.checks[probe.name], tallies[probe.name]) for probe in state.plan.probes)
-    return Snapshot(at=at, wall=wall, state=state, checks=checks, lag=lag, transitions=transitions)
+    @property
+    def checks(self) -> tuple[CheckView, ...]:
+        """Every probe as it stands. Put together when it is looked at: far more pictures are taken than shown."""
+        checks, tallies = self.state.checks, self.tallies
+        return tuple(CheckView(probe, checks[probe.name], tallies[probe.name]) for probe in self.state.plan.probes)
 
 
 def health_at(snapshot: Snapshot, now: float) -> Health:

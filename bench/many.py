@@ -76,5 +76,6 @@ def _slip(arrivals: list[float]) -> float:
     ticks: dict[int, list[float]] = defaultdict(list)
     for at in arrivals:
         ticks[int(at // _GRID)].append(at)
-    late = sorted(at - times[0] for times in list(ticks.values())[1:] for at in times)  # the first one may be cut
+    whole = list(ticks.values())[1:] or list(ticks.values())  # the first one may be cut
+    late = sorted(at - times[0] for times in whole for at in times)
     return late[len(late) * 99 // 100]

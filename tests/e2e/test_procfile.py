@@ -57,6 +57,7 @@ def test_a_planned_stop_lets_a_call_in_flight_finish_and_the_sidecar_is_the_last
     honcho.line("the slow tool is called")
 
     with watching(deployment.port) as readiness, watching(deployment.port, "/health") as liveness:
+        honcho.fall_silent()
         honcho.signal(signal.SIGTERM)
         stopping = honcho.event("stopping")
         assert ask(deployment.port).status == 503

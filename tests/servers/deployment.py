@@ -29,6 +29,7 @@ PROCFILE = Path(__file__).parents[2] / "Procfile"
 SHAM_GATEWAY = Path(__file__).with_name("sham_gateway.py")
 
 _MARK = "DEPLOYMENT_UNDER_TEST"
+_SILENCE = 0.3
 _HONCHO = re.compile(r"\d\d:\d\d:\d\d (?P<name>\S+) +\| (?P<text>.*)")
 
 Event = dict[str, Any]
@@ -91,6 +92,12 @@ class Program:
     def signal(self, number: signal.Signals) -> None:
         """Signal it."""
         self._process.send_signal(number)
+
+    def fall_silent(self) -> None:
+        """Wait until it has said nothing for a moment: honcho 2.0 breaks down when a signal meets its printing."""
+        with self._news:
+            while self._news.wait(_SILENCE):
+                pass
 
     def exit_status(self) -> int:
         """Wait for the exit; also until everything that it said is heard."""

@@ -212,7 +212,11 @@ class Deployment:
 
     def processes(self) -> list[psutil.Process]:
         """Every process that was started here or by one of those, and has not ended."""
-        return [process for process in psutil.process_iter() if _variable(process, _MARK) == self._mark]
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        """Tell by the mark; or by the directory, because mcp-proxy keeps the environment from its servers."""
+        return _variable(process, _MARK) == self._mark or _names(process, str(self.directory))
 
     def close(self) -> None:
         """Kill everything that is left, and hear what it said to the last."""
@@ -274,3 +278,10 @@ def _variable(process: psutil.Process, name: str) -> str | None:
         return process.environ().get(name)
     except psutil.Error:
         return None
+
+
+def _names(process: psutil.Process, directory: str) -> bool:
+    try:
+        return any(directory in argument for argument in process.cmdline())
+    except psutil.Error:
+        return False

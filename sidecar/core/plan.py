@@ -152,12 +152,34 @@ class ServerPlan(Struct, frozen=True, kw_only=True):
     gateway has ``drain.grace`` to exit."""
 
 
-class StatePlan(Struct, frozen=True, kw_only=True):
-    """Where what must survive a restart is kept: maintenance, and the count of paid requests."""
+class StoreKind(StrEnum):
+    """Where what must survive is kept."""
 
+    SQLITE = "sqlite"
+    """A file in ``state.dir``."""
+    REDIS = "redis"
+    """A Redis that all replicas share: where the file system does not survive a deployment."""
+
+
+class StatePlan(Struct, frozen=True, kw_only=True):
+    """Where what must survive is kept: maintenance, holds, releases, drains, the journal, messages not yet sent."""
+
+    store: StoreKind = StoreKind.SQLITE
+    """Where it is kept."""
     dir: Annotated[str, Meta(min_length=1)] | None = None
-    """A directory for this sidecar alone; it is made when there is something to keep. Where neither this nor a variable
-    names one, what is learnt is forgotten at the end."""
+    """``store = "sqlite"``: a directory for this sidecar alone; it is made when there is something to keep. Where neither
+    this nor a variable names one, what is learnt is forgotten at the end."""
+    volume: bool = False
+    """``store = "sqlite"``: the directory outlives a deployment. With ``replicas = 1`` releases can be rolled back by it."""
+    replicas: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    """How many replicas there are, where that is certain."""
+    url: Annotated[Secret, Meta(min_length=8)] | None = None
+    """``store = "redis"``: its URL. When not given: the variable ``REDIS_URL``. It must not evict keys."""
+    prefix: Annotated[str, Meta(min_length=1, max_length=100)] = "mcp-gateway-sidecar"
+    """``store = "redis"``: what every key begins with. Replicas of one service share it; two services must not."""
+    replica: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    """This replica's own name. When not given: the variable ``RAILWAY_REPLICA_ID``, else the host's name and the health
+    port."""
 
 
 class LogFormat(StrEnum):

@@ -1,0 +1,1 @@
+"""How a release is rolled back, platform by platform."""

@@ -24,6 +24,7 @@ from sidecar.core.events import (
     CancelStart,
     DrainAdvanced,
     Event,
+    Fact,
     GatewayAppeared,
     GatewayExited,
     GiveUp,
@@ -58,9 +59,10 @@ class Agent:
         publish: Callable[[Snapshot], None],
         tell: Callable[[Event], None],
         command: Command | None = None,
+        observe: Callable[[Fact, float], None] = lambda _fact, _now: None,
     ) -> None:
         self.gateway = Gateway(plan.gateway)
-        self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act)
+        self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act, observe=observe)
         self.parent = None
         if command is not None:
             self.parent = Parent(command, self.gateway, record=self.tracker.record, tell=tell)

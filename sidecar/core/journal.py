@@ -12,8 +12,8 @@ from msgspec import Meta, Struct
 from sidecar.core.plan import Target
 from sidecar.core.verdict import Evidence, Outcome
 
-LINE_AT_MOST = 65536
-"""Bytes of an entry. A longer line is no entry of ours."""
+LINE_AT_MOST = 1 << 20
+"""Bytes of an entry, which most are far below. A longer line is no entry of ours."""
 
 TEXT_AT_MOST = 500
 """Characters of each text in an entry."""

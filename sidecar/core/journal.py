@@ -21,8 +21,8 @@ TEXT_AT_MOST = 500
 TEXTS_AT_MOST = 10
 """How many reasons an event keeps."""
 
-Moment = Annotated[float, Meta(ge=0, le=253402300799)]
-"""Seconds of Unix time, up to the year 9999."""
+Moment = Annotated[float, Meta(ge=0, le=2.5e11)]
+"""Seconds of Unix time, as long as years have four digits."""
 
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 

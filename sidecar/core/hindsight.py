@@ -76,9 +76,7 @@ def look_back(entries: Sequence[Entry], plan: Plan, probes: Sequence[Watched]) -
     verdicts = [entry for entry in entries if isinstance(entry, journal.Verdicts)]
     count = sum(entry.count for entry in verdicts)
     if not verdicts or not any(isinstance(entry, journal.Rules) for entry in entries):
-        raise SidecarError(
-            "it holds no verdicts, or not who was watched: expected all that `sidecar journal export` writes"
-        )
+        raise SidecarError("it does not say who was watched, and what was seen: expected what `journal export` writes")
     if count > VERDICTS_AT_MOST:
         raise SidecarError(f"it claims {count} verdicts: expected at most {VERDICTS_AT_MOST}")
     end = max(entry.last if isinstance(entry, journal.Verdicts) else entry.at for entry in entries)
@@ -135,10 +133,9 @@ def _compare(past: Sequence[Told], simulated: Sequence[Told]) -> Iterator[Row]:
 
 
 def _row(event: Told, sort: Sort, *, past: bool, simulated: bool) -> Row:
-    told_why = event.kind == EventKind.STATUS_CHANGED and event.evidence
-    return Row(
-        event.at, sort, past=past, simulated=simulated, why="; ".join(event.evidence) if told_why else event.message
-    )
+    gives_reasons = event.kind == EventKind.STATUS_CHANGED and event.evidence
+    why = "; ".join(event.evidence) if gives_reasons else event.message
+    return Row(event.at, sort, past=past, simulated=simulated, why=why)
 
 
 def _limits(entries: Sequence[Entry], probes: Sequence[Watched]) -> Iterator[str]:

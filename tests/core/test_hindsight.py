@@ -61,8 +61,8 @@ PAST = [
     Told(at=T0 + 33, kind="drain_begun", severity="warning", message="draining process 100: refused"),
     drain_step(35, "lame_duck", "quiescing"),
     drain_step(36, "quiescing", "signalled"),
-    drain_step(40, "signalled", "idle"),
-    status(61, "unhealthy", "ready"),
+    drain_step(61.5, "signalled", "idle"),
+    status(61.5, "unhealthy", "ready"),
 ]
 """Forty seconds of refused connections, in which the gateway was drained and did not go."""
 
@@ -78,7 +78,7 @@ def test_the_same_rules_give_the_same():
     """What happened would have happened."""
     seen = look()
     assert seen.past == seen.simulated
-    assert (seen.past.drains, seen.past.losses, seen.past.unready, seen.past.pages) == (1, 1, 38.0, 1)
+    assert (seen.past.drains, seen.past.losses, seen.past.unready, seen.past.pages) == (1, 1, 38.5, 1)
     assert [(row.at - T0, row.sort, row.past, row.simulated) for row in seen.rows] == [
         (23.0, Sort.UNREADY, True, True),
         (23.0, Sort.PAGE, True, True),

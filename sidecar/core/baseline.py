@@ -1,4 +1,4 @@
-"""A release held against the last good one: is it slower, does it fail more often, beyond what chance explains?"""
+"""A release held against the last good one: whether it is slower or fails more often than chance explains."""
 
 from collections.abc import Mapping
 from enum import StrEnum

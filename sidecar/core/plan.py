@@ -5,17 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Duration = Annotated[float, Meta(title="duration", ge=0)]
-"""Seconds; written in TOML as ``"500ms"``, ``"5s"``, ``"2m"``, ``"1h"``."""
-
-Size = Annotated[int, Meta(title="size", ge=0)]
-"""Bytes; written in TOML as ``"512KiB"``, ``"300MiB"``, ``"2GiB"``, or a plain number of bytes."""
-
-Secret = Annotated[str, Meta(title="secret")]
-"""A credential. Its value never appears in any output."""
-
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Threshold = Annotated[int, Meta(ge=1, le=1000)]
+from sidecar.core.quantities import Duration, Port, Secret, Threshold
+from sidecar.core.rules import RailwayPlan, ReleasePlan, RollbackPlan
 
 
 class OnFailure(StrEnum):
@@ -167,10 +158,10 @@ class StatePlan(Struct, frozen=True, kw_only=True):
     store: StoreKind = StoreKind.SQLITE
     """Where it is kept."""
     dir: Annotated[str, Meta(min_length=1)] | None = None
-    """``store = "sqlite"``: a directory for this sidecar alone; it is made when there is something to keep. Where neither
-    this nor a variable names one, what is learnt is forgotten at the end."""
+    """``store = "sqlite"``: a directory for this sidecar alone; it is made when there is something to keep. Where
+    neither this nor a variable names one, what is learnt is forgotten at the end."""
     volume: bool = False
-    """``store = "sqlite"``: the directory outlives a deployment. With ``replicas = 1`` releases can be rolled back by it."""
+    """``store = "sqlite"``: the directory outlives a deployment. With ``replicas = 1`` releases can be rolled back."""
     replicas: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     """How many replicas there are, where that is certain."""
     url: Annotated[Secret, Meta(min_length=8)] | None = None
@@ -203,8 +194,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     server: ServerPlan = ServerPlan()
     state: StatePlan = StatePlan()
     log_format: LogFormat = LogFormat.AUTO
-    release: str | None = None
-    """What is deployed, by id; shown on the endpoints."""
+    release: ReleasePlan = ReleasePlan()
+    rollback: RollbackPlan = RollbackPlan()
+    railway: RailwayPlan = RailwayPlan()
     source: str = "embedded default"
     """Where the plan comes from, for people."""
     secrets: frozenset[str] = frozenset()

@@ -107,7 +107,9 @@ class ReleaseState(Struct, frozen=True, kw_only=True):
     """How often its gateway ended unasked."""
 
 
-def advance(release: ReleaseState, step: ReleaseStep, reason: str, now: float, *, by: str | None = None) -> ReleaseState:
+def advance(
+    release: ReleaseState, step: ReleaseStep, reason: str, now: float, *, by: str | None = None
+) -> ReleaseState:
     """Move a release on by one step. Raises ``IllegalTransitionError`` for a step that the table does not have."""
     phase = TRANSITIONS.get((release.phase, step))
     if phase is None:

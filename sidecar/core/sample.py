@@ -7,8 +7,8 @@ from itertools import accumulate
 from msgspec import Struct
 
 BOUNDS = tuple(0.001 * 1.15**place for place in range(80))
-"""Upper bounds of the buckets in seconds, from a millisecond to a minute, each 15 % above the one before; one more bucket
-is unbounded. Fixed, so that what was measured in one release can be held against what was measured in another."""
+"""Upper bounds of the buckets in seconds, from a millisecond to a minute, each 15 % above the one before; one more
+bucket is unbounded. Fixed, so that one release can be held against another."""
 
 
 class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):

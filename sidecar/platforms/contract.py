@@ -43,11 +43,11 @@ class Platform(ABC):
 
     @abstractmethod
     async def find(self, target: Target) -> Restorable:
-        """Find out whether this release can be restored now, changing nothing. Raises ``PlatformError``, with the reason."""
+        """Find out whether this release can be restored now, changing nothing. Raises ``PlatformError``: why not."""
 
     @abstractmethod
     async def roll_back(self, target: Target, found: Restorable) -> None:
-        """Ask for it, once. Raises ``PlatformError`` when nothing was changed, ``UncertainError`` when that is not known."""
+        """Ask for it, once. Raises ``PlatformError`` when nothing changed, ``UncertainError`` when nobody knows."""
 
     @abstractmethod
     async def progress(self, target: Target, found: Restorable, asked_at: float) -> Restoration:

@@ -78,8 +78,7 @@ class PlatformKind(StrEnum):
 
 
 class RailwayPlan(Struct, frozen=True, kw_only=True):
-    """Railway's API, for ``rollback.platform = "railway"``. Each key has as its default the variable that Railway sets, or
-    tells you to set."""
+    """Railway's API, for ``rollback.platform = "railway"``. The default of each key is a variable of Railway's."""
 
     api_url: Annotated[str, Meta(min_length=8)] = "https://backboard.railway.com/graphql/v2"
     """``RAILWAY_API_URL``."""

@@ -31,14 +31,14 @@ from sidecar.core.events import (
     StopRequested,
     TimePassed,
 )
-from sidecar.core.health import CheckState, cause_of, new_check, step_check
+from sidecar.core.health import new_check
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, Target
 from sidecar.core.policy import Begin, decide_drain, refuse_order, still_due
+from sidecar.core.report import pass_again, probe_reported
 from sidecar.core.restart import ChildPhase, decide_restart, started
 from sidecar.core.rollup import roll_up
 from sidecar.core.state import GatewayPhase, GatewayState, State, Withhold
-from sidecar.core.verdict import Outcome
 
 
 class Step(NamedTuple):
@@ -61,6 +61,13 @@ def step(state: State, fact: Fact, now: float) -> Step:
     Raises ``IllegalTransitionError`` for a drain step that is not allowed, ``RefusedError`` for an order that is not;
     nothing has changed then.
     """
+    if isinstance(fact, ProbeReported) and (unchanged := pass_again(state, fact, now)) is not None:
+        return Step(unchanged, (), ())
+    return step_in_full(state, fact, now)
+
+
+def step_in_full(state: State, fact: Fact, now: float) -> Step:
+    """Do the same as ``step`` without its shortcut: look at every check, whatever the fact."""
     taken, actions = _take_in(_expire(state, now), fact, now)
     if taken is state and not actions:
         return Step(state, (), ())
@@ -73,7 +80,7 @@ def step(state: State, fact: Fact, now: float) -> Step:
 def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action, ...]]:
     match fact:
         case ProbeReported():
-            return _probe_reported(state, fact, now), ()
+            return probe_reported(state, fact, now), ()
         case GatewayAppeared() | GatewayExited() | ChildStarted() | ChildEnded():
             return _process_changed(state, fact, now)
         case DrainAdvanced():
@@ -141,25 +148,6 @@ def _drain_ordered(state: State, fact: DrainOrdered, now: float) -> tuple[State,
     reason = f"ordered by {fact.by}: {fact.reason}"
     drain = begin(state.drain, process, reason, state.plan.drain, now, ordered=True)
     return replace(state, drain=drain, withheld=None), (BeginDrain(process, reason),)
-
-
-def _probe_reported(state: State, fact: ProbeReported, now: float) -> State:
-    probe = next((probe for probe in state.plan.probes if probe.name == fact.name), None)
-    if probe is None:
-        return state  # reported by a probe that a reload has taken away meanwhile
-    if probe.target is Target.GATEWAY and fact.verdict.observation.started < state.gateway.since:
-        return state  # seen before this process appeared or the last one exited: about somebody else
-    failed = fact.verdict.outcome is Outcome.FAIL
-    cause = cause_of(fact.verdict, upstreams_pass=failed and _upstreams_pass(state))
-    check = step_check(state.checks[fact.name], fact.verdict, cause, probe, now)
-    return replace(state, checks={**state.checks, fact.name: check})
-
-
-def _upstreams_pass(state: State) -> bool:
-    upstream = [state.checks[probe.name] for probe in state.plan.probes if probe.target is Target.UPSTREAM]
-    return all(
-        check.state is CheckState.PASSING and check.outcome in (Outcome.PASS, Outcome.WARN) for check in upstream
-    )
 
 
 def _gateway_appeared(state: State, fact: GatewayAppeared, now: float) -> tuple[State, tuple[Action, ...]]:
@@ -248,10 +236,9 @@ def _replanned(state: State, plan: Plan, now: float) -> tuple[State, tuple[Actio
     A drain goes by the rules under which it began. When they change before the signal it is called off, and the new
     rules decide whether another begins.
     """
-    before = {probe.name: probe for probe in state.plan.probes}
     checks = {
         probe.name: state.checks[probe.name]
-        if before.get(probe.name) == probe
+        if state.plan.by_name.get(probe.name) == probe
         else new_check(probe, now, latched=state.health.started or _latched(state, probe.name))
         for probe in plan.probes
     }

@@ -6,12 +6,11 @@ from msgspec.structs import replace
 
 from sidecar.core import narrate
 from sidecar.core.drain import BEFORE_SIGNAL, SIGNALS, DrainPhase, DrainStep, advance, begin
-from sidecar.core.errors import IllegalTransitionError, RefusedError
+from sidecar.core.errors import IllegalTransitionError
 from sidecar.core.events import (
     Action,
     BeginDrain,
     CancelDrain,
-    CancelStart,
     ChildEnded,
     ChildStarted,
     DrainAdvanced,
@@ -20,25 +19,23 @@ from sidecar.core.events import (
     Fact,
     GatewayAppeared,
     GatewayExited,
-    GiveUp,
     MaintenanceBegun,
     MaintenanceEnded,
     ObserverLate,
-    ProbeNow,
     ProbeReported,
     Replanned,
-    StartChild,
     StopRequested,
     TimePassed,
 )
 from sidecar.core.health import new_check
-from sidecar.core.identity import GatewayProcess
-from sidecar.core.plan import Plan, Target
-from sidecar.core.policy import Begin, decide_drain, refuse_order, still_due
+from sidecar.core.orders import expire, operator_spoke
+from sidecar.core.plan import Plan
+from sidecar.core.policy import Begin, decide_drain, still_due
+from sidecar.core.processes import process_changed, stop_requested
 from sidecar.core.report import pass_again, probe_reported
-from sidecar.core.restart import ChildPhase, decide_restart, started
+from sidecar.core.restart import ChildPhase
 from sidecar.core.rollup import roll_up
-from sidecar.core.state import GatewayPhase, GatewayState, State, Withhold
+from sidecar.core.state import State, Withhold
 
 
 class Step(NamedTuple):
@@ -68,7 +65,7 @@ def step(state: State, fact: Fact, now: float) -> Step:
 
 def step_in_full(state: State, fact: Fact, now: float) -> Step:
     """Do the same as ``step`` without its shortcut: look at every check, whatever the fact."""
-    taken, actions = _take_in(_expire(state, now), fact, now)
+    taken, actions = _take_in(expire(state, now), fact, now)
     if taken is state and not actions:
         return Step(state, (), ())
     taken = _with_health(taken, now)
@@ -82,7 +79,7 @@ def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action,
         case ProbeReported():
             return probe_reported(state, fact, now), ()
         case GatewayAppeared() | GatewayExited() | ChildStarted() | ChildEnded():
-            return _process_changed(state, fact, now)
+            return process_changed(state, fact, now)
         case DrainAdvanced():
             return _drain_advanced(state, fact, now), ()
         case ObserverLate():
@@ -90,134 +87,13 @@ def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action,
             checks = {name: replace(check, local_since=None) for name, check in state.checks.items()}
             return replace(state, checks=checks), ()
         case StopRequested():
-            return _stop_requested(state)
+            return stop_requested(state)
         case TimePassed():
             return state, ()
         case MaintenanceBegun() | MaintenanceEnded() | DrainOrdered():
-            return _operator_spoke(state, fact, now)
+            return operator_spoke(state, fact, now)
         case Replanned():
             return _replanned(state, fact.plan, now)
-
-
-def _process_changed(
-    state: State, fact: GatewayAppeared | GatewayExited | ChildStarted | ChildEnded, now: float
-) -> tuple[State, tuple[Action, ...]]:
-    match fact:
-        case GatewayAppeared():
-            return _gateway_appeared(state, fact, now)
-        case GatewayExited():
-            return _gateway_exited(state, fact, now), ()
-        case ChildStarted():
-            return _child_started(state, now), ()
-        case ChildEnded():
-            return _child_ended(state, fact, now)
-
-
-def _operator_spoke(
-    state: State, fact: MaintenanceBegun | MaintenanceEnded | DrainOrdered, now: float
-) -> tuple[State, tuple[Action, ...]]:
-    match fact:
-        case MaintenanceBegun():
-            return replace(state, maintenance=fact.maintenance), ()
-        case MaintenanceEnded():
-            return _end_maintenance(state, now), ()
-        case DrainOrdered():
-            return _drain_ordered(state, fact, now)
-
-
-def _expire(state: State, now: float) -> State:
-    is_over = state.maintenance is not None and now >= state.maintenance.until
-    return _end_maintenance(state, now) if is_over else state
-
-
-def _end_maintenance(state: State, now: float) -> State:
-    """Let the probes decide again. What was broken meanwhile has ``drain_after`` from now to come back."""
-    if state.maintenance is None:
-        return state
-    checks = {
-        name: check if check.local_since is None else replace(check, local_since=now)
-        for name, check in state.checks.items()
-    }
-    return replace(state, maintenance=None, checks=checks)
-
-
-def _drain_ordered(state: State, fact: DrainOrdered, now: float) -> tuple[State, tuple[Action, ...]]:
-    process, why = state.gateway.process, refuse_order(state)
-    if why is not None or process is None:
-        raise RefusedError(f"cannot drain: {why}")
-    reason = f"ordered by {fact.by}: {fact.reason}"
-    drain = begin(state.drain, process, reason, state.plan.drain, now, ordered=True)
-    return replace(state, drain=drain, withheld=None), (BeginDrain(process, reason),)
-
-
-def _gateway_appeared(state: State, fact: GatewayAppeared, now: float) -> tuple[State, tuple[Action, ...]]:
-    known = state.gateway
-    if known.phase is GatewayPhase.UP and known.process == fact.process and known.unproven == fact.unproven:
-        return state, ()
-    gateway = replace(
-        known,
-        phase=GatewayPhase.UP,
-        process=fact.process,
-        unproven=fact.unproven,
-        last_proven=fact.process or known.last_proven,
-    )
-    if not _is_somebody_else(known, fact.process):
-        return replace(state, gateway=gateway), (ProbeNow(Target.GATEWAY),)
-    return _with_clean_counts(state, replace(gateway, since=now), now), (ProbeNow(Target.GATEWAY),)
-
-
-def _with_clean_counts(state: State, gateway: GatewayState, now: float) -> State:
-    """Begin the gateway's checks anew: what they have counted was another process's."""
-    checks = {
-        probe.name: new_check(probe, now) if probe.target is Target.GATEWAY else state.checks[probe.name]
-        for probe in state.plan.probes
-    }
-    return replace(state, gateway=gateway, checks=checks)
-
-
-def _is_somebody_else(known: GatewayState, process: GatewayProcess | None) -> bool:
-    """Tell whether what the checks have counted was another process's.
-
-    What was seen before the first process was found, was seen of it; and a doubt alone changes nobody.
-    """
-    if known.phase is GatewayPhase.GONE:
-        return True
-    return process is not None and known.last_proven is not None and process != known.last_proven
-
-
-def _gateway_exited(state: State, fact: GatewayExited, now: float) -> State:
-    if state.gateway.process != fact.process or state.gateway.phase is GatewayPhase.GONE:
-        return state
-    return _gone(state, now)
-
-
-def _gone(state: State, now: float) -> State:
-    drain = state.drain
-    if drain.phase is not DrainPhase.IDLE:
-        drain = advance(drain, DrainStep.FINISH, state.plan.drain, now)
-    return replace(state, drain=drain, gateway=replace(state.gateway, phase=GatewayPhase.GONE, since=now))
-
-
-def _child_started(state: State, now: float) -> State:
-    """Wait for another process to listen; what is observed from now on is about it."""
-    running = replace(state, child=started(state.child))
-    return _with_clean_counts(running, GatewayState(since=now), now)
-
-
-def _child_ended(state: State, fact: ChildEnded, now: float) -> tuple[State, tuple[Action, ...]]:
-    """Whoever listened has ended with the command, or is about to be ended: nothing of it stays behind."""
-    ended = state if state.gateway.phase is GatewayPhase.GONE else _gone(state, now)
-    if state.stopping:
-        return replace(ended, child=replace(state.child, phase=ChildPhase.ENDED)), ()
-    child, pause = decide_restart(state.child, state.plan.parent, now)
-    action = GiveUp(fact.ending.status or 1) if pause is None else StartChild(pause)
-    return replace(ended, child=child), (action,)
-
-
-def _stop_requested(state: State) -> tuple[State, tuple[Action, ...]]:
-    if state.child.phase is not ChildPhase.RESTARTING:
-        return replace(state, stopping=True), ()
-    return replace(state, stopping=True, child=replace(state.child, phase=ChildPhase.ENDED)), (CancelStart(),)
 
 
 def _drain_advanced(state: State, fact: DrainAdvanced, now: float) -> State:

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from sidecar.core.blame import upstreams_pass
 from sidecar.core.events import ProbeReported
 from sidecar.core.health import CheckState, cause_of, step_check
 from sidecar.core.plan import Target
@@ -38,13 +39,6 @@ def probe_reported(state: State, fact: ProbeReported, now: float) -> State:
     if probe.target is Target.GATEWAY and fact.verdict.observation.started < state.gateway.since:
         return state  # seen before this process appeared or the last one exited: about somebody else
     failed = fact.verdict.outcome is Outcome.FAIL
-    cause = cause_of(fact.verdict, upstreams_pass=failed and _upstreams_pass(state))
+    cause = cause_of(fact.verdict, upstreams_pass=failed and upstreams_pass(state))
     check = step_check(state.checks[fact.name], fact.verdict, cause, probe, now)
     return replace(state, checks={**state.checks, fact.name: check})
-
-
-def _upstreams_pass(state: State) -> bool:
-    upstream = [state.checks[probe.name] for probe in state.plan.probes if probe.target is Target.UPSTREAM]
-    return all(
-        check.state is CheckState.PASSING and check.outcome in (Outcome.PASS, Outcome.WARN) for check in upstream
-    )

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from sidecar.core import narrate
+from sidecar.core import lifecycle, narrate
 from sidecar.core.drain import BEFORE_SIGNAL, SIGNALS, DrainPhase, DrainStep, advance, begin
 from sidecar.core.errors import IllegalTransitionError
 from sidecar.core.events import (
@@ -49,7 +49,7 @@ class Step(NamedTuple):
 def begin_state(plan: Plan, now: float) -> State:
     """Begin: nothing is known yet."""
     checks = {probe.name: new_check(probe, now) for probe in plan.probes}
-    return _with_health(State(plan=plan, checks=checks), now)
+    return _with_health(State(plan=plan, checks=checks, release=lifecycle.begin_release(plan, now)), now)
 
 
 def step(state: State, fact: Fact, now: float) -> Step:
@@ -68,9 +68,9 @@ def step_in_full(state: State, fact: Fact, now: float) -> Step:
     taken, actions = _take_in(expire(state, now), fact, now)
     if taken is state and not actions:
         return Step(state, (), ())
-    taken = _with_health(taken, now)
-    taken, drain_actions = _decide(taken, now)
-    actions = (*actions, *drain_actions)
+    taken, release_actions = lifecycle.follow(state, _with_health(taken, now), fact, now)
+    taken, drain_actions = _decide(_with_health(taken, now), now)
+    actions = (*actions, *release_actions, *drain_actions)
     return Step(taken, narrate.tell(state, taken, fact, actions, now), actions)
 
 
@@ -94,6 +94,8 @@ def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action,
             return operator_spoke(state, fact, now)
         case Replanned():
             return _replanned(state, fact.plan, now)
+        case _:
+            return lifecycle.take_in(state, fact, now)
 
 
 def _drain_advanced(state: State, fact: DrainAdvanced, now: float) -> State:
@@ -162,6 +164,8 @@ def _reconsider(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
         why, step = "the sidecar was asked to stop", DrainStep.CANCEL
     elif state.maintenance is not None:
         why, step = "maintenance has begun", DrainStep.CANCEL
+    elif state.memory.hold is not None and not state.drain.ordered:
+        why, step = "an operator has stopped all automation", DrainStep.CANCEL
     elif not state.drain.ordered and not still_due(state):
         why, step = "the failure is over, or no longer proven", DrainStep.CANCEL
     else:

@@ -6,6 +6,7 @@ from sidecar.core.blame import upstreams_pass
 from sidecar.core.events import ProbeReported
 from sidecar.core.health import CheckState, cause_of, step_check
 from sidecar.core.plan import Target
+from sidecar.core.release import JUDGED
 from sidecar.core.rollup import believe_until
 from sidecar.core.state import State
 from sidecar.core.verdict import Outcome
@@ -15,8 +16,11 @@ def pass_again(state: State, fact: ProbeReported, now: float) -> State | None:
     """Take in that a passing check passes again; None where more than times may change with it.
 
     It is what nearly always happens, so it looks at no other check but for how long that may be believed. While the
-    deployment is ready, and nothing is past its time, it changes no answer, tells of nothing, and begins no drain.
+    deployment is ready, and nothing is past its time, it changes no answer, tells of nothing, and begins no drain. A
+    release that is being judged is measured by it, though.
     """
+    if state.release is not None and state.release.phase in JUDGED:
+        return None
     check = state.checks.get(fact.name)
     passes_again = (
         check is not None

@@ -7,6 +7,7 @@ from operator import attrgetter
 from sidecar.core.drain import DrainPhase
 from sidecar.core.health import GATING, Check, CheckState, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan, Target
+from sidecar.core.probation import holds_back
 from sidecar.core.restart import ChildPhase
 from sidecar.core.state import DeploymentStatus, GatewayPhase, Health, State
 from sidecar.core.verdict import Evidence, Outcome
@@ -22,8 +23,9 @@ def roll_up(state: State, now: float) -> Health:
     started = all(check.latched for probe, check in pairs if probe.startup)
     against = tuple(_against_readiness(state, pairs, now))
     concerns = tuple(_concerns(pairs))
-    missing = tuple(_not_started(pairs)) if not started else ()
-    if not started:
+    held_back = tuple(holds_back(state))
+    missing = (*_not_started(pairs), *held_back) if not started else held_back
+    if not started or held_back:
         status = DeploymentStatus.STARTING
     elif against:
         status = DeploymentStatus.UNHEALTHY
@@ -33,7 +35,7 @@ def roll_up(state: State, now: float) -> Health:
     excused = state.stopping or state.maintenance is not None or draining or _is_started_again(state)
     return Health(
         status=status,
-        ready=started and not against,
+        ready=started and not held_back and not against,
         live=excused or not _dead_or_hung(state, pairs, started=started),
         started=started,
         reasons=tuple(dict.fromkeys(against + missing + concerns)),

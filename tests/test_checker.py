@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 from servers.http import OK, answer, serving, whole
-from servers.processes import Start
+from servers.processes import Start, freeze
 
 from sidecar import DeploymentHealthChecker, DeploymentStatus
 from sidecar.core.errors import SidecarError
@@ -196,7 +196,7 @@ async def test_it_drains_nothing(tmp_path, start_listener: Start, free_port):
     """)
     async with DeploymentHealthChecker(str(tmp_path / "x.toml")) as checker:
         await until(lambda: checker.get_deployment_status() is DeploymentStatus.READY)
-        os.kill(gateway.pid, signal.SIGSTOP)
+        freeze(gateway.pid)
         await until(lambda: checker._snapshot.checks[0].check.failures > 10)
         assert checker.get_deployment_status() is DeploymentStatus.UNHEALTHY
         os.kill(gateway.pid, signal.SIGCONT)

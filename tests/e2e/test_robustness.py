@@ -10,6 +10,7 @@ import psutil
 from servers.asking import ask, tell, watching
 from servers.configuration import short
 from servers.deployment import Deployment, Program
+from servers.processes import freeze
 
 
 def start(deployment: Deployment, config: str, **options: object) -> tuple[Program, Program]:
@@ -22,7 +23,7 @@ def start(deployment: Deployment, config: str, **options: object) -> tuple[Progr
 
 def freeze_and_thaw(sidecar: Program) -> float:
     """Stop the sidecar for longer than it forgives; returns when it went on, in seconds of CLOCK_MONOTONIC."""
-    sidecar.signal(signal.SIGSTOP)
+    freeze(sidecar.pid)
     time.sleep(1.5)  # nothing is waited for: the pause itself is what the sidecar is put through
     sidecar.signal(signal.SIGCONT)
     return time.monotonic()

@@ -52,7 +52,7 @@ def test_a_frozen_gateway_is_unready_and_hung_and_ready_again_when_it_thaws(depl
 def test_a_frozen_gateway_is_drained_and_killed(deployment: Deployment) -> None:
     """SIGTERM waits for a frozen process in vain, so SIGKILL ends it, and liveness is not its judge meanwhile."""
     gateway = deployment.gateway()
-    sidecar = deployment.sidecar(short(quiesce="300ms", grace="300ms"))
+    sidecar = deployment.sidecar(short(lame_duck="2s", quiesce="300ms", grace="300ms"))
     sidecar.event("status_changed", after="ready")
 
     freeze(gateway.pid)

@@ -181,6 +181,8 @@ def _order_rollback(state: State, fact: RollbackOrdered, now: float) -> Followed
     release, target = state.release, fact.target or state.memory.target
     if release is None:
         raise RefusedError("cannot roll back: no release is known here; set release.id")
+    if release.phase is ReleasePhase.ROLLED_BACK:
+        raise RefusedError(f"cannot roll back: release {release.id} has been rolled back already")
     if state.rollback.is_under_way:
         raise RefusedError(f"cannot roll back: a rollback is under way ({state.rollback.phase})")
     for obstacle, why in obstacles(state, target, now):

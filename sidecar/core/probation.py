@@ -30,8 +30,8 @@ class Decision(NamedTuple):
 
 
 def is_paused(state: State) -> bool:
-    """Tell whether nothing that is seen counts: an operator has said so, or somebody is stopping the gateway."""
-    return state.maintenance is not None or state.memory.hold is not None or state.stopping
+    """Tell whether the time does not count: an operator has said so, or somebody is stopping the gateway."""
+    return state.memory.hold is not None or _is_out(state)
 
 
 def measure(state: State, release: ReleaseState, probe: ProbePlan, verdict: Verdict) -> ReleaseState:
@@ -69,8 +69,12 @@ def spend(before: State, release: ReleaseState, now: float) -> ReleaseState:
 def decide(state: State, release: ReleaseState, now: float) -> tuple[ReleaseState, Decision | None]:
     """Decide what follows for the release; it comes back with the looks at its samples counted."""
     rules = state.plan.release
-    if release.phase not in JUDGED or is_paused(state):
+    if release.phase not in JUDGED or _is_out(state):
         return release, None
+    if release.phase is ReleasePhase.STARTING and state.health.started and not any(missing(state, release)):
+        return release, Decision(ReleaseStep.SERVE, "every startup check has passed")
+    if state.memory.hold is not None:
+        return release, None  # who starts while automation is stopped takes traffic all the same, but nothing more
     if release.restarts > rules.restart_budget:
         why = f"restart_budget is {rules.restart_budget}: its gateway has ended unasked {release.restarts} times"
         return release, Decision(ReleaseStep.CONDEMN, why)
@@ -101,15 +105,12 @@ def holds_back(state: State) -> Iterator[str]:
 
 
 def _decide_start(state: State, release: ReleaseState, now: float) -> Decision | None:
-    lacking = list(missing(state, release))
-    if state.health.started and not lacking:
-        return Decision(ReleaseStep.SERVE, "every startup check has passed")
     if now - release.since < state.plan.release.start_within:
         return None
     late = [probe for probe in state.plan.probes if probe.startup and not state.checks[probe.name].latched]
     if any(probe.target is Target.UPSTREAM for probe in late):
         return None  # an outage of somebody else: it goes on waiting, and takes no traffic meanwhile
-    lacking += [f"{probe.name} has not passed" for probe in late]
+    lacking = [*missing(state, release), *(f"{probe.name} has not passed" for probe in late)]
     why = f"start_within is {state.plan.release.start_within:g} s: {'; '.join(lacking)}"
     return Decision(ReleaseStep.CONDEMN, why)
 
@@ -150,7 +151,7 @@ def _look(
 def _counts(state: State, release: ReleaseState) -> bool:
     return (
         release.phase in JUDGED
-        and not is_paused(state)
+        and not _is_out(state)
         and state.drain.phase is DrainPhase.IDLE
         and upstreams_pass(state)
     )
@@ -159,3 +160,8 @@ def _counts(state: State, release: ReleaseState) -> bool:
 def is_asked(state: State) -> bool:
     """Tell whether the sidecar itself is ending the gateway, or has just done so."""
     return state.drain.phase is not DrainPhase.IDLE or state.child.asked
+
+
+def _is_out(state: State) -> bool:
+    """Tell whether the replica is out of traffic by somebody's word, so that nothing seen of it counts."""
+    return state.maintenance is not None or state.stopping

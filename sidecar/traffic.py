@@ -58,7 +58,7 @@ class Scraper:
     ) -> None:
         """Take a ``url`` that begins with ``/`` for a path on the gateway; one look takes ``timeout`` seconds at most.
 
-        Raises ``ValueError`` for a URL, or a pattern in ``metrics_errors``, that cannot be used.
+        Raises ``ValueError`` for a URL that cannot be used.
         """
         self.rate: float | None = None
         """Requests per second between the last two looks; None while that is not known."""
@@ -71,7 +71,6 @@ class Scraper:
         self._timeout = timeout
         self._tls = Tls()
         self._last: Counts | None = None
-        check_patterns(rules.metrics_errors)
 
     async def look(self) -> Sample | None:
         """Scrape once, and give what has come since the last time; None while there is nothing to tell.
@@ -110,15 +109,6 @@ class Scraper:
             return await asyncio.to_thread(count, reply.body, self._rules, asked)
         except ValueError as error:
             raise ProbeFailure(f"the metrics of {where} can be counted", error) from None
-
-
-def check_patterns(patterns: Mapping[str, str]) -> None:
-    """Raise ``ValueError`` for a label whose pattern is no regular expression."""
-    for label, pattern in patterns.items():
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"metrics_errors.{label} is no regular expression: {error}") from None
 
 
 def count(page: bytes, rules: ReleasePlan, at: float) -> Counts:

@@ -1,6 +1,8 @@
 """The plan: what a valid configuration comes to. Durations are in seconds; nothing here changes at run time."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -184,7 +186,7 @@ class LogFormat(StrEnum):
     """One line for people."""
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class Plan(Struct, frozen=True, kw_only=True, dict=True):
     """Everything the agent needs to know."""
 
     probes: tuple[ProbePlan, ...]
@@ -203,3 +205,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Every secret value of the configuration: never to appear in any output."""
     remarks: tuple[str, ...] = ()
     """What the operator should know although nothing is wrong, such as a probe that was not derived."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, ProbePlan]:
+        """The probes by name."""
+        return {probe.name: probe for probe in self.probes}

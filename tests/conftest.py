@@ -21,6 +21,7 @@ pytest_plugins = [
     "servers.postgres_pair",
     "servers.redis",
     "servers.redis_groups",
+    "servers.scraped",
     "servers.tls",
 ]
 

@@ -125,7 +125,7 @@ class Database:
         try:
             self._open().close()
         except (sqlite3.Error, OSError, ValueError) as error:
-            return str(error) if _is_broken(error) else None
+            return " ".join(str(error).split()) if _is_broken(error) else None
         return None
 
 

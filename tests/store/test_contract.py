@@ -117,7 +117,7 @@ async def test_one_of_many_tasks_wins(open_one) -> None:
         assert len(set(await asyncio.gather(*claims))) == 1
 
 
-async def test_one_of_many_processes_wins(plan: StatePlan) -> None:
+def test_one_of_many_processes_wins(plan: StatePlan) -> None:
     """And all of them hear of the same one."""
     described = encode(plan)
     processes = [
@@ -125,8 +125,7 @@ async def test_one_of_many_processes_wins(plan: StatePlan) -> None:
         for n in range(4)
     ]
     try:
-        for process in processes:
-            assert process.stdout.readline() == b"ready\n"
+        assert [process.stdout.readline() for process in processes] == [b"ready\n"] * 4
         for process in processes:
             process.stdin.write(b"go\n")
             process.stdin.flush()
@@ -135,7 +134,7 @@ async def test_one_of_many_processes_wins(plan: StatePlan) -> None:
         for process in processes:
             process.kill()
             process.communicate()
-    assert [winner for winner in heard if winner != heard[0]] == []
+    assert [winners for winners in heard if winners != heard[0]] == []
     assert len(heard[0]) == 25
 
 

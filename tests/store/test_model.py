@@ -33,6 +33,7 @@ class Comparison(RuleBasedStateMachine):
         """The highest number that was ever seen in a stream."""
 
     def open(self):
+        """Open the store at this machine's own place."""
         plan = self.plan
         if plan.dir is not None:
             plan = StatePlan(dir=f"{plan.dir}/{self.place}")
@@ -41,24 +42,29 @@ class Comparison(RuleBasedStateMachine):
         return open_store(plan, 9000)
 
     def done(self, work):
+        """Run to its end."""
         return self.runner.run(work)
 
     @rule(name=NAMES, value=VALUES)
     def put(self, name, value):
+        """Put a document."""
         self.done(self.store.put(name, value))
         self.documents[name] = value
 
     @rule(name=NAMES)
     def remove(self, name):
+        """Remove one, which may not be there."""
         self.done(self.store.remove(name))
         self.documents.pop(name, None)
 
     @rule(name=NAMES, value=VALUES)
     def claim(self, name, value):
+        """Claim one, which may be there."""
         assert self.done(self.store.claim(name, value)) == self.documents.setdefault(name, value)
 
     @rule(stream=STREAMS, values=st.lists(VALUES, max_size=4), keep=st.integers(0, 5))
     def append(self, stream, values, keep):
+        """Append some entries; their numbers are greater than all before."""
         before = self.seen[stream]
         self.done(self.store.append(stream, values, keep))
         kept = [*self.streams[stream], *values]
@@ -70,18 +76,21 @@ class Comparison(RuleBasedStateMachine):
 
     @rule(stream=STREAMS, chosen=st.sets(st.integers(0, 4)))
     def drop(self, stream, chosen):
+        """Drop the entries at these places."""
         entries = self.done(self.store.read(stream, 100))
         self.done(self.store.drop(stream, [number for place, (number, _) in enumerate(entries) if place in chosen]))
         self.streams[stream] = [value for place, value in enumerate(self.streams[stream]) if place not in chosen]
 
     @rule()
     def reopen(self):
+        """Close it and open it again."""
         if self.store.lasting:
             self.done(self.store.aclose())
             self.store = self.open()
 
     @invariant()
     def same(self):
+        """Show that nothing differs."""
         assert self.done(self.store.names("")) == sorted(self.documents)
         assert self.done(self.store.names("release/")) == sorted(n for n in self.documents if n.startswith("release/"))
         for name in self.documents:
@@ -93,6 +102,7 @@ class Comparison(RuleBasedStateMachine):
             assert [number for number, _ in entries] == sorted({number for number, _ in entries})
 
     def teardown(self) -> None:
+        """Close it."""
         self.done(self.store.aclose())
         self.runner.close()
 
@@ -102,4 +112,4 @@ def test_a_store_does_what_a_dict_would_do(kind, request) -> None:
     """Documents, claims and streams, also across being closed and opened again."""
     plan = StatePlan() if kind == "passing" else request.getfixturevalue(f"{kind}_plan")
     machine = type("Machine", (Comparison,), {"plan": plan})
-    run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=10, stateful_step_count=25, deadline=None))

@@ -17,7 +17,14 @@ from sidecar.serve.orders import Rollback
 @reason_option("an operator wants it")
 @click.option("--yes", "agreed", is_flag=True, help="Do not ask whether it is meant.")
 @click.option("--force", is_flag=True, help="Override what forbids it, as far as that can be.")
-def command(path: str | None, socket: str | None, release: str | None, reason: str, agreed: bool, force: bool) -> None:  # noqa: FBT001
+def command(  # noqa: PLR0917 - click's way
+    path: str | None,
+    socket: str | None,
+    release: str | None,
+    reason: str,
+    agreed: bool,  # noqa: FBT001
+    force: bool,  # noqa: FBT001
+) -> None:
     """Put an earlier RELEASE in the place of the one that runs; without one the last good release.
 
     The same things are checked as before a rollback that begins by itself, but for the fault: `--force` overrides them,

@@ -7,15 +7,13 @@ from msgspec.structs import replace
 
 from sidecar.core.baseline import Baseline
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.release import Hold, ReleasePhase, Target
+from sidecar.core.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.sample import Sample
 from sidecar.store.contract import Store
 from sidecar.store.documents import decode, encode, load, load_all, name_of
 
-DAY = 86_400.0
-
-RELEASES_KEPT_FOR = 90 * DAY
-"""Of releases, rollbacks and replicas of which nothing was written for so long, nothing is kept."""
+KEPT_FOR = 90 * 86_400.0
+"""Seconds after which a release, a rollback or a replica is forgotten of which nothing was heard since."""
 
 
 class ReleaseRecord(Struct, frozen=True, kw_only=True):
@@ -46,20 +44,6 @@ class ReleaseRecord(Struct, frozen=True, kw_only=True):
     restarts: int = 0
 
 
-class RollbackRecord(Struct, frozen=True, kw_only=True):
-    """One rollback: of this release, onto that target. There is one for each release at most."""
-
-    release: str
-    target: Target
-    phase: str
-    """How far it has come."""
-    at: float
-    """When it was begun."""
-    by: str
-    """The replica that carries it out."""
-    detail: str = ""
-
-
 class Latches(Struct, frozen=True, kw_only=True):
     """Which checks have passed once, and of whom that is true."""
 
@@ -75,6 +59,12 @@ class Drains(Struct, frozen=True):
     """When drains began, oldest first."""
 
     begun: tuple[float, ...]
+
+
+class Seen(Struct, frozen=True):
+    """When a replica was last there."""
+
+    at: float
 
 
 class Ledger:
@@ -104,13 +94,13 @@ class Ledger:
         """Give every record, the one written last first: one for each replica that has seen the release."""
         return _newest(await load_all(self.store, ReleaseRecord, "release"))
 
-    async def save_good(self, target: Target) -> None:
+    async def save_good(self, target: KnownGood) -> None:
         """Write down the last release known to be good."""
         await self.store.put("good", encode(target))
 
-    async def good(self) -> Target | None:
+    async def good(self) -> KnownGood | None:
         """Give the last release known to be good."""
-        return await load(self.store, "good", Target)
+        return await load(self.store, "good", KnownGood)
 
     async def save_baseline(self, baseline: Baseline) -> None:
         """Write down what later releases are held against."""
@@ -132,27 +122,6 @@ class Ledger:
         """Let automation go on."""
         await self.store.remove("hold")
 
-    async def claim_rollback(self, record: RollbackRecord) -> RollbackRecord:
-        """Claim the one rollback of a release; gives the record that stands: this one, or what another has claimed.
-
-        When it fails, the claim may stand all the same; made again with the same record, it tells.
-        """
-        name = name_of("rollback", record.release)
-        return decode(name, await self.store.claim(name, encode(record)), RollbackRecord)
-
-    async def save_rollback(self, record: RollbackRecord) -> None:
-        """Write down how far a rollback has come: for the replica alone whose claim stands, or for a person."""
-        await self.store.put(name_of("rollback", record.release), encode(record))
-
-    async def rollback(self, release: str) -> RollbackRecord | None:
-        """Give the rollback of a release."""
-        return await load(self.store, name_of("rollback", release), RollbackRecord)
-
-    async def rollbacks(self) -> list[RollbackRecord]:
-        """Give all rollbacks, the one begun last first."""
-        found = await load_all(self.store, RollbackRecord, "rollback")
-        return sorted(found, key=lambda record: record.at, reverse=True)
-
     async def save_latches(self, latches: Latches) -> None:
         """Write down which checks of this replica have passed once."""
         await self.store.put(self._own("latches"), encode(latches))
@@ -169,6 +138,28 @@ class Ledger:
         """Tell when this replica was drained, oldest first."""
         drains = await load(self.store, self._own("drains"), Drains)
         return drains.begun if drains else ()
+
+    async def tidy(self, current: str | None, now: float) -> None:
+        """Say that this replica is there, and forget what is older than anybody will ask for.
+
+        Of the current release nothing is forgotten, however long it has been running.
+        """
+        await self.store.put(self._own("seen"), encode(Seen(now)))
+        for record in await self.releases():
+            if record.id != current and record.updated < now - KEPT_FOR:
+                await self.store.remove(name_of("release", record.id, record.replica))
+        for rollback in await self.rollbacks():
+            if rollback.release != current and rollback.at < now - KEPT_FOR:
+                await self.store.remove(name_of("rollback", rollback.release))
+        names = await self.store.names("replica/")
+        for gone in [name for name in names if name.endswith("/seen") and await self._is_gone(name, now)]:
+            for name in names:
+                if name.startswith(gone.removesuffix("seen")):
+                    await self.store.remove(name)
+
+    async def _is_gone(self, name: str, now: float) -> bool:
+        seen = await load(self.store, name, Seen)
+        return seen is not None and seen.at < now - KEPT_FOR
 
     def _own(self, what: str) -> str:
         return name_of("replica", self.replica, what)

@@ -12,10 +12,8 @@ from sidecar.core.sample import Sample
 from sidecar.store.contract import Store
 from sidecar.store.documents import decode, encode, load, load_all, name_of
 
-DAY = 86_400.0
-
-RELEASES_KEPT_FOR = 90 * DAY
-"""Of releases, rollbacks and replicas of which nothing was written for so long, nothing is kept."""
+KEPT_FOR = 90 * 86_400.0
+"""Seconds after which a release, a rollback or a replica is forgotten of which nothing was heard since."""
 
 
 class ReleaseRecord(Struct, frozen=True, kw_only=True):
@@ -75,6 +73,12 @@ class Drains(Struct, frozen=True):
     """When drains began, oldest first."""
 
     begun: tuple[float, ...]
+
+
+class Seen(Struct, frozen=True):
+    """When a replica was last there."""
+
+    at: float
 
 
 class Ledger:
@@ -169,6 +173,28 @@ class Ledger:
         """Tell when this replica was drained, oldest first."""
         drains = await load(self.store, self._own("drains"), Drains)
         return drains.begun if drains else ()
+
+    async def tidy(self, current: str | None, now: float) -> None:
+        """Say that this replica is there, and forget what is older than anybody will ask for.
+
+        Of the current release nothing is forgotten, however long it has been running.
+        """
+        await self.store.put(self._own("seen"), encode(Seen(now)))
+        for record in await self.releases():
+            if record.id != current and record.updated < now - KEPT_FOR:
+                await self.store.remove(name_of("release", record.id, record.replica))
+        for rollback in await self.rollbacks():
+            if rollback.release != current and rollback.at < now - KEPT_FOR:
+                await self.store.remove(name_of("rollback", rollback.release))
+        names = await self.store.names("replica/")
+        for gone in [name for name in names if name.endswith("/seen") and await self._is_gone(name, now)]:
+            for name in names:
+                if name.startswith(gone.removesuffix("seen")):
+                    await self.store.remove(name)
+
+    async def _is_gone(self, name: str, now: float) -> bool:
+        seen = await load(self.store, name, Seen)
+        return seen is not None and seen.at < now - KEPT_FOR
 
     def _own(self, what: str) -> str:
         return name_of("replica", self.replica, what)

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 from sidecar.core.baseline import Baseline
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import StatePlan, StoreKind
-from sidecar.core.release import Hold, ReleasePhase, Target
+from sidecar.core.release import Hold, KnownGood, ReleasePhase
+from sidecar.core.rollback import Restorable, RollbackPhase, RollbackRecord
 from sidecar.core.sample import Sample
-from sidecar.ledger import KEPT_FOR, Latches, Ledger, ReleaseRecord, RollbackRecord
+from sidecar.ledger import KEPT_FOR, Latches, Ledger, ReleaseRecord
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store, StoreError
+from sidecar.store.documents import encode
 
 pytestmark = pytest.mark.anyio
 
@@ -36,8 +38,16 @@ RECORD = ReleaseRecord(
     unhealthy=1.5,
     restarts=1,
 )
-TARGET = Target(release="2.7.0", at=NOW, schema="40", deployments=("d1",), command=("gateway",))
-ROLLBACK = RollbackRecord(release="2.7.1", target=TARGET, phase="claimed", at=NOW, by="one")
+TARGET = KnownGood(release="2.7.0", at=NOW, schema="40", deployments=("d1",), command=("gateway",))
+ROLLBACK = RollbackRecord(
+    release="2.7.1",
+    target=TARGET,
+    phase=RollbackPhase.VERIFYING,
+    replica="one",
+    begun=NOW,
+    seen=NOW + 30.0,
+    found=Restorable(deployment="d1"),
+)
 
 
 @pytest.fixture
@@ -63,14 +73,16 @@ async def test_a_release_is_read_again_as_it_was_written(ledger: Ledger) -> None
 
 
 async def test_replicas_do_not_write_over_each_other(store: Store, ledger: Ledger) -> None:
-    """A new one learns from the one that has written last."""
+    """A new one learns from the one that has written last, and all of them from one that has decided."""
     other, new = Ledger(store, "two"), Ledger(store, "three")
     await ledger.save_release(RECORD)
-    await other.save_release(replace(RECORD, phase=ReleasePhase.GOOD, updated=NOW + 90.0))
-    assert (await ledger.release("2.7.1")).phase is ReleasePhase.BAKING
-    assert (await other.release("2.7.1")).phase is ReleasePhase.GOOD
-    assert (await new.release("2.7.1")).phase is ReleasePhase.GOOD
+    await other.save_release(replace(RECORD, restarts=2, updated=NOW + 90.0))
+    assert [(await each.release("2.7.1")).replica for each in (ledger, other, new)] == ["one", "two", "two"]
     assert [record.replica for record in await ledger.releases()] == ["two", "one"]
+    await ledger.save_release(replace(RECORD, phase=ReleasePhase.BAD, updated=NOW + 80.0))
+    assert [(await each.release("2.7.1")).phase for each in (ledger, other, new)] == [ReleasePhase.BAD] * 3
+    await other.save_release(replace(RECORD, phase=ReleasePhase.GOOD, by="root", updated=NOW + 95.0))
+    assert [(await each.release("2.7.1")).by for each in (ledger, other, new)] == ["root"] * 3
 
 
 @pytest.mark.parametrize("name", ["feature/x", "a b", "ü", "..", "100%", "a/../b", "*", "\udce4"])
@@ -100,19 +112,14 @@ async def test_the_last_known_good_its_baseline_and_a_hold_are_kept(ledger: Ledg
     assert await ledger.hold() is None
 
 
-async def test_one_replica_alone_claims_a_rollback(store: Store, ledger: Ledger) -> None:
-    """The other is told whose it is, and how far it has come."""
-    other = replace(ROLLBACK, by="two", at=NOW + 1.0)
-    assert await ledger.claim_rollback(ROLLBACK) == ROLLBACK
-    assert await Ledger(store, "two").claim_rollback(other) == ROLLBACK
-    verified = replace(ROLLBACK, phase="verified", detail="2.7.0 is healthy")
-    await ledger.save_rollback(verified)
-    assert await ledger.claim_rollback(ROLLBACK) == verified
-    assert await ledger.rollback("2.7.1") == verified
-    later = replace(ROLLBACK, release="2.7.2", at=NOW + 500.0)
-    await ledger.claim_rollback(later)
-    assert await ledger.rollbacks() == [later, verified]
-    assert await ledger.rollback("2.7.3") is None
+async def test_rollbacks_are_read_as_their_actors_have_written_them(store: Store, ledger: Ledger) -> None:
+    """Each turn of each rollback, the one begun last first."""
+    assert await ledger.rollbacks() == []
+    second = replace(ROLLBACK, phase=RollbackPhase.VERIFIED, replica="two", seen=NOW + 60.0)
+    later = replace(ROLLBACK, release="2.7.2", begun=NOW + 500.0, seen=NOW + 500.0)
+    for name, record in (("2.7.1/1", ROLLBACK), ("2.7.1/2", second), ("2.7.2/1", later)):
+        await store.put(f"rollback/{name}", encode(record))
+    assert await ledger.rollbacks() == [later, second, ROLLBACK]
 
 
 async def test_each_replica_has_its_own_latches_and_drains(store: Store, ledger: Ledger) -> None:
@@ -143,7 +150,7 @@ async def test_what_cannot_be_understood_is_told_with_its_name(store: Store, led
     """It is left as it is."""
     for name, call in (
         ("good", ledger.good),
-        ("rollback/2.7.1", lambda: ledger.claim_rollback(ROLLBACK)),
+        ("rollback/2.7.1/1", ledger.rollbacks),
         ("release/2.7.1/one", ledger.releases),
         ("replica/one/drains", ledger.drains),
     ):
@@ -161,8 +168,8 @@ async def test_what_nobody_will_ask_for_is_forgotten(store: Store, ledger: Ledge
     await gone.save_release(RECORD)
     await gone.save_release(replace(RECORD, id="current"))
     await gone.save_release(replace(RECORD, id="recent", updated=NOW + KEPT_FOR))
-    for release, at in (("2.7.1", NOW), ("current", NOW), ("recent", NOW + KEPT_FOR)):
-        await gone.claim_rollback(replace(ROLLBACK, release=release, at=at))
+    for name, seen in (("2.7.1/1", NOW), ("2.7.1/2", NOW), ("current/1", NOW), ("recent/1", NOW + KEPT_FOR)):
+        await store.put(f"rollback/{name}", encode(replace(ROLLBACK, release=name[:-2], seen=seen)))
     await ledger.save_drains((NOW,))
     await ledger.tidy("current", NOW + KEPT_FOR + 100.0)
     assert {record.id for record in await ledger.releases()} == {"current", "recent"}

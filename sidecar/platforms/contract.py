@@ -6,7 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sidecar.core.errors import SidecarError
-from sidecar.core.release import Target
+from sidecar.core.release import KnownGood
 
 
 class PlatformError(SidecarError):
@@ -42,15 +42,15 @@ class Platform(ABC):
     name: str
 
     @abstractmethod
-    async def find(self, target: Target) -> Restorable:
-        """Find out whether this release can be restored now, changing nothing. Raises ``PlatformError``, with the reason."""
+    async def find(self, target: KnownGood) -> Restorable:
+        """Find out whether this release can be restored now, changing nothing. Raises ``PlatformError``: why not."""
 
     @abstractmethod
-    async def roll_back(self, target: Target, found: Restorable) -> None:
-        """Ask for it, once. Raises ``PlatformError`` when nothing was changed, ``UncertainError`` when that is not known."""
+    async def roll_back(self, target: KnownGood, found: Restorable) -> None:
+        """Ask for it, once. Raises ``PlatformError`` when nothing changed, ``UncertainError`` when nobody knows."""
 
     @abstractmethod
-    async def progress(self, target: Target, found: Restorable, asked_at: float) -> Restoration:
+    async def progress(self, target: KnownGood, found: Restorable, asked_at: float) -> Restoration:
         """Look what has come of a rollback that was asked for at this Unix time. Raises ``PlatformError``."""
 
     @abstractmethod

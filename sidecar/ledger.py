@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from sidecar.core.baseline import Baseline
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.release import Hold, KnownGood, ReleasePhase
+from sidecar.core.release import JUDGED, Hold, KnownGood, ReleasePhase
+from sidecar.core.rollback import RollbackRecord
 from sidecar.core.sample import Sample
 from sidecar.store.contract import Store
-from sidecar.store.documents import decode, encode, load, load_all, name_of
+from sidecar.store.documents import encode, load, load_all, name_of
 
 KEPT_FOR = 90 * 86_400.0
 """Seconds after which a release, a rollback or a replica is forgotten of which nothing was heard since."""
@@ -84,11 +85,14 @@ class Ledger:
         await self.store.put(name_of("release", record.id, self.replica), encode(own))
 
     async def release(self, release: str) -> ReleaseRecord | None:
-        """Tell how far a release has come for this replica; of a new one, what another replica has written last."""
-        own = await load(self.store, name_of("release", release, self.replica), ReleaseRecord)
-        if own is not None:
-            return own
-        return next(iter(_newest(await load_all(self.store, ReleaseRecord, "release", release))), None)
+        """Tell how far a release has come: what was decided last, whoever has decided it.
+
+        While nothing is decided, it is what this replica has written, or for a new one, what another has written last.
+        """
+        known = _newest(await load_all(self.store, ReleaseRecord, "release", release))
+        decided = [record for record in known if record.phase not in JUDGED]
+        own = [record for record in known if record.replica == self.replica]
+        return next(iter([*decided, *own, *known]), None)
 
     async def releases(self) -> list[ReleaseRecord]:
         """Give every record, the one written last first: one for each replica that has seen the release."""
@@ -122,6 +126,11 @@ class Ledger:
         """Let automation go on."""
         await self.store.remove("hold")
 
+    async def rollbacks(self) -> list[RollbackRecord]:
+        """Give the rollbacks as their actors have written them, the one begun last first; each turn is one record."""
+        found = await load_all(self.store, RollbackRecord, "rollback")
+        return sorted(found, key=lambda record: (record.begun, record.seen), reverse=True)
+
     async def save_latches(self, latches: Latches) -> None:
         """Write down which checks of this replica have passed once."""
         await self.store.put(self._own("latches"), encode(latches))
@@ -145,21 +154,25 @@ class Ledger:
         Of the current release nothing is forgotten, however long it has been running.
         """
         await self.store.put(self._own("seen"), encode(Seen(now)))
+        since = now - KEPT_FOR
         for record in await self.releases():
-            if record.id != current and record.updated < now - KEPT_FOR:
+            if record.id != current and record.updated < since:
                 await self.store.remove(name_of("release", record.id, record.replica))
-        for rollback in await self.rollbacks():
-            if rollback.release != current and rollback.at < now - KEPT_FOR:
-                await self.store.remove(name_of("rollback", rollback.release))
-        names = await self.store.names("replica/")
-        for gone in [name for name in names if name.endswith("/seen") and await self._is_gone(name, now)]:
-            for name in names:
-                if name.startswith(gone.removesuffix("seen")):
-                    await self.store.remove(name)
+        rollbacks = await self.rollbacks()
+        kept = {current, *(rollback.release for rollback in rollbacks if rollback.seen >= since)}
+        for release in {rollback.release for rollback in rollbacks} - kept:
+            await self._remove_all(f"{name_of('rollback', release)}/")
+        for name in await self.store.names("replica/"):
+            if name.endswith("/seen") and await self._is_gone(name, since):
+                await self._remove_all(name.removesuffix("seen"))
 
-    async def _is_gone(self, name: str, now: float) -> bool:
+    async def _is_gone(self, name: str, since: float) -> bool:
         seen = await load(self.store, name, Seen)
-        return seen is not None and seen.at < now - KEPT_FOR
+        return seen is not None and seen.at < since
+
+    async def _remove_all(self, prefix: str) -> None:
+        for name in await self.store.names(prefix):
+            await self.store.remove(name)
 
     def _own(self, what: str) -> str:
         return name_of("replica", self.replica, what)

@@ -11,7 +11,6 @@ from sidecar.core.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseS
 from sidecar.core.rollback import RollbackRecord
 from sidecar.core.rules import ReleasePlan
 from sidecar.ledger import Ledger, ReleaseRecord
-from sidecar.turns import last_turns
 
 BAD = frozenset({ReleasePhase.BAD, ReleasePhase.HELD, ReleasePhase.ROLLED_BACK})
 
@@ -22,6 +21,7 @@ class Stored(Struct, frozen=True, kw_only=True):
     records: tuple[ReleaseRecord, ...]
     """One for each replica that has seen a release, the one written last first."""
     rollbacks: tuple[RollbackRecord, ...]
+    """The last turn of each, the one begun last first."""
     good: KnownGood | None
     baseline: Baseline | None
     hold: Hold | None
@@ -31,7 +31,7 @@ async def read(ledger: Ledger) -> Stored:
     """Read it all. Raises ``StoreError``."""
     return Stored(
         records=tuple(await ledger.releases()),
-        rollbacks=tuple(await last_turns(ledger.store)),
+        rollbacks=_last_turns(await ledger.rollbacks()),
         good=await ledger.good(),
         baseline=await ledger.baseline(),
         hold=await ledger.hold(),
@@ -64,6 +64,13 @@ def remember(
         ),
         unfit=unfit,
     )
+
+
+def _last_turns(turns: Iterable[RollbackRecord]) -> tuple[RollbackRecord, ...]:
+    last: dict[str, RollbackRecord] = {}
+    for turn in turns:
+        last.setdefault(turn.release, turn)
+    return tuple(last.values())
 
 
 def standings(records: Iterable[ReleaseRecord]) -> dict[str, ReleaseRecord]:

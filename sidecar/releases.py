@@ -1,6 +1,5 @@
 """Keeps what is known of releases in step with the store, and has rollbacks carried out."""
 
-import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
 from time import time
@@ -33,6 +32,7 @@ from sidecar.core.state import State
 from sidecar.ledger import Ledger, ReleaseRecord
 from sidecar.platforms.contract import Platform
 from sidecar.recall import read, remember
+from sidecar.store import replica_of
 from sidecar.store.contract import Store, StoreError
 from sidecar.traffic import Scraper
 from sidecar.turns import confirm
@@ -67,7 +67,7 @@ class Releases:
         record: Callable[[Fact], None],
         tell: Callable[[Event], None],
     ) -> None:
-        self.ledger = Ledger(store, replica_of(plan))
+        self.ledger = Ledger(store, replica_of(plan.state, plan.server.port))
         self._plan = plan
         self._store = store
         self._platform = platform
@@ -238,8 +238,3 @@ class Releases:
         self, message: str, kind: EventKind = EventKind.REMARK, severity: Severity = Severity.WARNING
     ) -> None:
         self._tell(Event(kind=kind, at=boottime(), severity=severity, message=message))
-
-
-def replica_of(plan: Plan) -> str:
-    """Name this replica: as the platform does, else by the host and the health port."""
-    return plan.state.replica or f"{socket.gethostname()}:{plan.server.port}"

@@ -52,13 +52,6 @@ class Turns:
         return f"{self._place}/{turn}"
 
 
-async def last_turns(store: Store) -> list[RollbackRecord]:
-    """Give what was written down last of every rollback, in no order. Raises ``StoreError``."""
-    places = {name.rpartition("/")[0] for name in await store.names(PREFIX)}
-    found = [await Turns(store, unquote(place.removeprefix(PREFIX))).last() for place in sorted(places)]
-    return [record for _, record in found if record is not None]
-
-
 async def confirm(store: Store, release: str, replica: str, started: float, now: float) -> list[RollbackRecord]:
     """Write down, as a healthy release's own sidecar, that the rollbacks to this release have come to their good end.
 

@@ -1,5 +1,7 @@
 """What must survive the sidecar."""
 
+from socket import gethostname
+
 from sidecar.core.plan import StatePlan, StoreKind
 from sidecar.store.contract import Store, StoreError
 
@@ -25,6 +27,13 @@ def open_store(plan: StatePlan, port: int) -> Store:
     from sidecar.store.sqlite import SqliteStore  # noqa: PLC0415
 
     return SqliteStore(f"{plan.dir}/sidecar-{port}.sqlite3", _unfit(plan))
+
+
+def replica_of(plan: StatePlan, port: int) -> str:
+    """Name this replica in its store. A file is one sidecar's alone: there it is found again under any host's name."""
+    if plan.store is StoreKind.SQLITE:
+        return "self"
+    return plan.replica or f"{gethostname()}-{port}"
 
 
 def _unfit(plan: StatePlan) -> str | None:

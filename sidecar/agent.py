@@ -36,6 +36,7 @@ from sidecar.core.events import (
     Replanned,
     SaveGood,
     SaveRelease,
+    SaveStanding,
     StartChild,
 )
 from sidecar.core.identity import GatewayProcess
@@ -204,7 +205,7 @@ class Agent:
             case GiveUp(status):
                 self.exit_status = status
                 self.given_up.set()
-            case SaveRelease() | SaveGood() | BeginRollback():
+            case SaveRelease() | SaveGood() | SaveStanding() | BeginRollback():
                 if self.releases is not None:
                     self.releases.act(action)
 

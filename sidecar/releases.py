@@ -11,25 +11,26 @@ from anyio.abc import TaskGroup
 from sidecar.actors.rollback import Rollback
 from sidecar.clock import boottime
 from sidecar.core.baseline import Baseline
-from sidecar.core.errors import IllegalTransitionError
 from sidecar.core.events import (
     BeginRollback,
     Event,
     EventKind,
     Fact,
     MemoryRecalled,
-    ReleaseAction,
     RollbackAdvanced,
     SaveGood,
     SaveRelease,
+    SaveStanding,
     Severity,
+    StandingRecalled,
+    StoreAction,
     TrafficMeasured,
 )
 from sidecar.core.plan import Plan
 from sidecar.core.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
 from sidecar.core.rollback import RollbackOrder, RollbackStep
-from sidecar.core.state import State
-from sidecar.ledger import Ledger, ReleaseRecord
+from sidecar.core.state import Standing, State
+from sidecar.ledger import Latches, Ledger, ReleaseRecord
 from sidecar.platforms.contract import Platform
 from sidecar.recall import read, remember
 from sidecar.store import replica_of
@@ -76,7 +77,7 @@ class Releases:
         self._state = state
         self._record = record
         self._tell = tell
-        self._queue: deque[ReleaseAction] = deque()
+        self._queue: deque[StoreAction] = deque()
         self._wake = anyio.Event()
         self._written = anyio.Event()
         self._began = time()
@@ -95,7 +96,7 @@ class Releases:
             if self._scraper is not None:
                 self._tasks.start_soon(self._keep_scraping, self._scraper, name="traffic")
 
-    def act(self, action: ReleaseAction) -> None:
+    def act(self, action: StoreAction) -> None:
         """Have this done, after everything that was asked for before."""
         last = self._queue[-1] if self._queue else None
         if isinstance(last, SaveRelease) and isinstance(action, SaveRelease) and last.release.id == action.release.id:
@@ -110,6 +111,34 @@ class Releases:
         memory = remember(stored, name, self.ledger.replica, rules, self._store.unfit, now=now, wall=wall)
         self._record(MemoryRecalled(memory))
 
+    async def _recall_standing(self) -> None:
+        """Take up what the sidecar before this one has left, as far as it is about this deployment."""
+        latches, drains, lag = await self.ledger.latches(), await self.ledger.drains(), boottime() - time()
+        is_same = latches.deployment == self._deployment
+        standing = Standing(
+            upstream=latches.upstream if is_same else (),
+            process=latches.process,
+            gateway=latches.gateway,
+            drains=tuple(at + lag for at in drains),
+        )
+        self._record(StandingRecalled(standing))
+
+    async def _save_standing(self, standing: Standing) -> None:
+        latches = Latches(
+            deployment=self._deployment,
+            upstream=standing.upstream,
+            process=standing.process,
+            gateway=standing.gateway,
+        )
+        await self.ledger.save_latches(latches)
+        lag = time() - boottime()
+        await self.ledger.save_drains(tuple(at + lag for at in standing.drains))
+
+    @property
+    def _deployment(self) -> str | None:
+        """What is deployed: by the platform's name, else by the release's."""
+        return self._plan.railway.deployment or self._plan.release.id
+
     async def flush(self, within: float) -> None:
         """Wait until everything is written, but no longer than this."""
         with anyio.move_on_after(within, shield=True):
@@ -118,6 +147,7 @@ class Releases:
                 await self._written.wait()
 
     async def _keep_recalling(self) -> None:
+        await self._patiently(self._recall_standing)
         await self._patiently(self.recall)
         self._introduce()
         self._tasks.start_soon(self._confirm, name="confirm")
@@ -136,7 +166,7 @@ class Releases:
         name = self._plan.release.id
         if name is None:
             return
-        while not self._state().health.ready:
+        while not self._state().health.ready:  # noqa: ASYNC110 - it is looked at now and then, and once
             await anyio.sleep(LOOK_EVERY)
         for done in await self._patiently(lambda: confirm(self._store, name, self.ledger.replica, self._began, time())):
             message = f"rollback release {done.release} -> {name} is done: {name} is healthy"
@@ -153,12 +183,14 @@ class Releases:
                     self._queue.popleft()
             self._written.set()
 
-    async def _carry_out(self, action: ReleaseAction) -> None:
+    async def _carry_out(self, action: StoreAction) -> None:
         match action:
             case SaveRelease(release):
                 await self.ledger.save_release(self._written_as(release))
             case SaveGood(release, samples):
                 await self._save_good(release, Baseline(release=release.id, at=time(), samples=samples))
+            case SaveStanding(standing):
+                await self._save_standing(standing)
             case BeginRollback(order):
                 self._tasks.start_soon(self._roll_back, order, name="rollback")
 
@@ -234,7 +266,5 @@ class Releases:
                 await anyio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _say(
-        self, message: str, kind: EventKind = EventKind.REMARK, severity: Severity = Severity.WARNING
-    ) -> None:
+    def _say(self, message: str, kind: EventKind = EventKind.REMARK, severity: Severity = Severity.WARNING) -> None:
         self._tell(Event(kind=kind, at=boottime(), severity=severity, message=message))

@@ -38,7 +38,9 @@ class ParentPlatform(Platform):
     async def find(self, target: KnownGood) -> Restorable:
         """Find out whether the program is still there."""
         if not target.command:
-            raise PlatformError(f"cannot restore {target.release}: no sidecar has started it, so its command is not known")
+            raise PlatformError(
+                f"cannot restore {target.release}: no sidecar has started it, so its command is not known"
+            )
         try:
             self._require(target.command)
         except SidecarError as error:

@@ -19,6 +19,7 @@ pytest_plugins = [
     "servers.postgres",
     "servers.postgres_pair",
     "servers.processes",
+    "servers.railway",
     "servers.redis",
     "servers.redis_groups",
     "servers.tls",

@@ -15,10 +15,10 @@ pytest_plugins = [
     "servers.http",
     "servers.mcp",
     "servers.ports",
+    "servers.processes",
     "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
     "servers.postgres",
     "servers.postgres_pair",
-    "servers.processes",
     "servers.railway",
     "servers.redis",
     "servers.redis_groups",

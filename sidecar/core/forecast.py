@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidecar.core.drain import SIGNALS, DrainPhase
-from sidecar.core.health import Check, CheckState, is_undecided, stale_at
+from sidecar.core.health import GATING, Check, CheckState, is_undecided, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan, Target
 from sidecar.core.policy import Begin, decide_drain, drain_due_at, is_sick
 from sidecar.core.snapshot import TOO_OLD, Snapshot, health_at
@@ -20,7 +20,6 @@ _CONSEQUENCE = {
     OnFailure.DEGRADE: "degraded",
     OnFailure.OBSERVE: "failing, which changes nothing else",
 }
-_GATING = (OnFailure.DRAIN, OnFailure.UNREADY)
 
 
 class Outlook(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -87,7 +86,7 @@ def _outlook(probe: ProbePlan, check: Check, now: float) -> Outlook:
 def _decision(probe: ProbePlan, check: Check, due: float, now: float) -> str | None:
     """Word what the next looks decide; None while all is well."""
     consequence, left = _CONSEQUENCE[probe.on_failure], stale_at(check, probe) - now
-    if check.outcome is Outcome.UNKNOWN and probe.on_failure in _GATING and check.state is not CheckState.FAILING:
+    if check.outcome is Outcome.UNKNOWN and probe.on_failure in GATING and check.state is not CheckState.FAILING:
         return (
             f"unready in {_seconds(left)} unless it can tell again" if left > 0 else "unready until it can tell again"
         )

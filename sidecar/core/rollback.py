@@ -5,7 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sidecar.core.errors import IllegalTransitionError
-from sidecar.core.release import Target
+from sidecar.core.release import KnownGood
 
 
 class RollbackPhase(StrEnum):
@@ -102,7 +102,7 @@ class RollbackOrder(Struct, frozen=True, kw_only=True):
     """What is to be done: take this release out, and put the target in its place."""
 
     release: str
-    target: Target
+    target: KnownGood
     by: str | None = None
     """The person who has ordered it; None for the sidecar's own decision."""
     anew: bool = False
@@ -114,7 +114,7 @@ class RollbackRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     release: str
     """The bad one."""
-    target: Target
+    target: KnownGood
     phase: RollbackPhase
     """``claiming``: not asked yet. ``asking``: perhaps asked. ``verifying``: surely heard. Else an end."""
     replica: str

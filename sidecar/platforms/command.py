@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import anyio.to_thread
 
-from sidecar.core.release import Target
+from sidecar.core.release import KnownGood
 from sidecar.core.rollback import Restorable
 from sidecar.linux.program import Ended, run_program
 from sidecar.platforms.contract import Platform, PlatformError, Progress, Restoration, UncertainError
@@ -25,12 +25,12 @@ class Command(Platform):
         """Look for the program. It is not run, for it has no question to answer."""
         return f"the rollback command is {await self._find()}"
 
-    async def find(self, target: Target) -> Restorable:
+    async def find(self, target: KnownGood) -> Restorable:
         """Look for the program; whether it can restore this release, only it knows."""
         await self._find()
         return Restorable(next(iter(target.deployments), target.release))
 
-    async def roll_back(self, target: Target, found: Restorable, bad: str) -> None:  # noqa: ARG002 - it is told all
+    async def roll_back(self, target: KnownGood, found: Restorable, bad: str) -> None:  # noqa: ARG002 - it is told all
         """Run the program. At the deadline it is killed with all it has started; what it leaves behind else, stays."""
         told = {
             "SIDECAR_TARGET_RELEASE": target.release,
@@ -50,7 +50,7 @@ class Command(Platform):
         if ended.status > 0:
             raise PlatformError(f"the rollback command {name!r} has ended with status {ended.status}{_said(ended)}")
 
-    async def progress(self, target: Target, found: Restorable) -> Progress:  # noqa: ARG002 - it could say nothing
+    async def progress(self, target: KnownGood, found: Restorable) -> Progress:  # noqa: ARG002 - it could say nothing
         """Say that nobody here can tell."""
         return Progress(Restoration.UNKNOWN, f"only {target.release} itself can tell, by its own sidecar")
 

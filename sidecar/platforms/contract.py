@@ -6,7 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sidecar.core.errors import SidecarError
-from sidecar.core.release import Target
+from sidecar.core.release import KnownGood
 from sidecar.core.rollback import Restorable
 
 
@@ -57,18 +57,18 @@ class Platform(ABC):
         """Find out whether it would let us ask, changing nothing; tells what it said. Raises ``PlatformError``."""
 
     @abstractmethod
-    async def find(self, target: Target) -> Restorable:
+    async def find(self, target: KnownGood) -> Restorable:
         """Find out whether this release can be restored now, changing nothing. Raises ``PlatformError`` if not."""
 
     @abstractmethod
-    async def roll_back(self, target: Target, found: Restorable, bad: str) -> None:
+    async def roll_back(self, target: KnownGood, found: Restorable, bad: str) -> None:
         """Ask for it in the place of the release ``bad``, once.
 
         Raises ``PlatformError`` when nothing was changed, ``UncertainError`` when that is not known.
         """
 
     @abstractmethod
-    async def progress(self, target: Target, found: Restorable) -> Progress:
+    async def progress(self, target: KnownGood, found: Restorable) -> Progress:
         """Look what has come of a rollback that was asked for, or may have been. Raises ``PlatformError``."""
 
     @abstractmethod

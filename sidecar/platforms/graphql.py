@@ -28,6 +28,7 @@ CONNECT_WITHIN = 10.0
 """Seconds for a connection, after which another may have more luck within the call's deadline."""
 
 _TEXT_AT_MOST = 300
+_NULL = Raw(b"null")
 
 _UNAUTHORISED = ("not authorized", "token not found")
 """With these words the API refuses a token inside HTTP 200; asking again does not help."""
@@ -146,7 +147,7 @@ class GraphQL:
 
     def _data(self, reply: "_Reply", shape: type[T]) -> T:
         try:
-            return msgspec.json.decode(reply.data or b"null", type=shape)
+            return msgspec.json.decode(reply.data, type=shape)
         except msgspec.DecodeError as error:
             raise UnavailableError(self._words(f"its reply is not what was asked for: {error}")) from None
 
@@ -177,7 +178,7 @@ class _Error(Struct, frozen=True):
 
 
 class _Reply(Struct, frozen=True):
-    data: Raw | None = None
+    data: Raw = _NULL
     errors: tuple[_Error, ...] = ()
 
 
@@ -197,7 +198,7 @@ def _understood(response: httpx.Response, body: bytes) -> _Reply:
         reply = msgspec.json.decode(body, type=_Reply)
     except msgspec.DecodeError:
         reply = _Reply()
-    if status == HTTPStatus.OK and (reply.data is not None or reply.errors):
+    if status == HTTPStatus.OK and (reply.data != _NULL or reply.errors):
         return reply
     said = f"HTTP {status}" + (f", {reply.errors[0].message}" if reply.errors else "")
     if status == HTTPStatus.TOO_MANY_REQUESTS:

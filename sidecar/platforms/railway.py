@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from sidecar.core.release import Target
+from sidecar.core.release import KnownGood
 from sidecar.core.rollback import Restorable
 from sidecar.core.rules import RailwayPlan
 from sidecar.platforms.contract import Platform, PlatformError, Progress, Restoration
@@ -74,7 +74,7 @@ class Railway(Platform):
         kind = "project token" if self._plan.api_token is None else "token"
         return f"Railway accepts the {kind}: {len(listed)} deployments, {restorable} of which it can restore"
 
-    async def find(self, target: Target) -> Restorable:
+    async def find(self, target: KnownGood) -> Restorable:
         """Choose the newest deployment of this release whose image Railway still has."""
         listed = {deployment.id: deployment for deployment in await self._list()}
         candidates = [listed[id_] for id_ in target.deployments if id_ in listed and id_ != self._plan.deployment]
@@ -83,13 +83,13 @@ class Railway(Platform):
                 return Restorable(deployment.id, tuple(listed))
         raise PlatformError(f"cannot restore {target.release}: {self._why_not(target, candidates)}")
 
-    async def roll_back(self, target: Target, found: Restorable, bad: str) -> None:  # noqa: ARG002 - see below
+    async def roll_back(self, target: KnownGood, found: Restorable, bad: str) -> None:  # noqa: ARG002 - see below
         """Ask for the deployment that was found; Railway need not hear which release is bad."""
         done = await self._api.change(_ROLL_BACK, {"id": found.deployment}, _RolledBack)
         if not done.deployment_rollback:
             raise PlatformError(f"Railway has refused to restore the deployment {found.deployment}: it says false")
 
-    async def progress(self, target: Target, found: Restorable) -> Progress:
+    async def progress(self, target: KnownGood, found: Restorable) -> Progress:
         """Look for the deployment that is new since. Railway's own times alone are compared: no clock has to agree."""
         listed = await self._list()
         before = [deployment.created_at for deployment in listed if deployment.id in found.known]
@@ -117,7 +117,7 @@ class Railway(Platform):
         listing = await self._api.read(_LIST, {"input": place, "first": LISTED}, _Listing)
         return [edge.node for edge in listing.deployments.edges]
 
-    def _why_not(self, target: Target, candidates: list[_Deployment]) -> str:
+    def _why_not(self, target: KnownGood, candidates: list[_Deployment]) -> str:
         if not target.deployments:
             return "no deployment of it is known"
         if candidates:

@@ -6,7 +6,6 @@ from servers.ports import take_port
 from servers.railway import (
     API_TOKEN,
     PROJECT_TOKEN,
-    Railway as Server,
     bad_gateway_when_done,
     cut,
     cut_when_done,
@@ -17,8 +16,11 @@ from servers.railway import (
     rate_limited,
     status,
 )
+from servers.railway import (
+    Railway as Server,
+)
 
-from sidecar.core.release import Target
+from sidecar.core.release import KnownGood
 from sidecar.core.rollback import Restorable
 from sidecar.platforms import graphql
 from sidecar.platforms.contract import PlatformError, Restoration, UnavailableError, UncertainError
@@ -52,7 +54,7 @@ async def connect(railway):
 def deployed(railway: Server):
     """The good release 1 was replaced by the bad release 2; give the target, and the bad one's deployment."""
     good, bad = railway.deploy("1"), railway.deploy("2")
-    return Target(release="1", at=0.0, deployments=(good.id,)), bad
+    return KnownGood(release="1", at=0.0, deployments=(good.id,)), bad
 
 
 async def test_the_target_is_what_can_be_restored_though_it_was_removed(railway, connect):
@@ -68,7 +70,7 @@ async def test_of_several_deployments_the_newest_that_can_be_restored_is_chosen(
     first, second, third = (railway.deploy("1") for _ in range(3))
     bad = railway.deploy("2")
     third.image_kept = False
-    target = Target(release="1", at=0.0, deployments=(first.id, third.id, second.id))
+    target = KnownGood(release="1", at=0.0, deployments=(first.id, third.id, second.id))
     assert (await connect(deployment=bad.id).find(target)).deployment == second.id
 
 
@@ -76,7 +78,7 @@ async def test_what_runs_now_is_never_the_target(railway, connect):
     """Although it could be restored."""
     running = railway.deploy("1")
     with pytest.raises(PlatformError, match=r"it is what runs now \(d-1\)"):
-        await connect(deployment=running.id).find(Target(release="1", at=0.0, deployments=(running.id,)))
+        await connect(deployment=running.id).find(KnownGood(release="1", at=0.0, deployments=(running.id,)))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ async def test_a_target_that_is_not_there_is_told(railway, connect, deployments,
     """With the reason; asking again would not help."""
     railway.deploy("2")
     with pytest.raises(PlatformError, match=f"cannot restore 1: {why}") as raised:
-        await connect().find(Target(release="1", at=0.0, deployments=deployments))
+        await connect().find(KnownGood(release="1", at=0.0, deployments=deployments))
     assert not isinstance(raised.value, UnavailableError)
 
 
@@ -177,7 +179,7 @@ async def test_both_kinds_of_token_are_sent_as_railway_wants_them(railway, conne
 
 async def test_a_token_that_is_refused_is_told_at_once(railway, connect):
     """Inside HTTP 200, and nothing is tried again."""
-    with pytest.raises(PlatformError, match="Railway's API at 127.0.0.1: it says: Not Authorized") as raised:
+    with pytest.raises(PlatformError, match=r"Railway's API at 127\.0\.0\.1: it says: Not Authorized") as raised:
         await connect(api_token="wrong-token").accepted()
     assert not isinstance(raised.value, UnavailableError)
     assert len(railway.received) == 1
@@ -288,7 +290,7 @@ async def test_a_rollback_that_is_answered_with_false_is_refused(railway, connec
 async def test_a_rollback_that_may_have_been_heard_is_never_asked_for_again(railway, connect, fault):
     """It is uncertain, and a look shows what has come of it."""
     target, bad = deployed(railway)
-    platform = connect(deployment=bad.id, timeout=1.0)
+    platform = connect(deployment=bad.id, timeout=2.0)
     found = await platform.find(target)
     railway.change_faults.append(fault)
     with pytest.raises(UncertainError, match="the request was sent"):
@@ -318,11 +320,11 @@ async def test_a_rollback_that_was_surely_refused_for_now_is_asked_for_again(rai
     assert (len(railway.rollbacks), len(railway.deployments)) == (2, 3)
 
 
-async def test_where_nobody_listens_nothing_was_heard(railway, connect):
+async def test_where_nobody_listens_nothing_was_heard(connect):
     """A rollback included."""
     platform = connect(api_url=f"http://127.0.0.1:{take_port()}/", timeout=0.2)
     with pytest.raises(UnavailableError, match="All connection attempts failed"):
-        await platform.roll_back(Target(release="1", at=0.0), Restorable("d-1"), "2")
+        await platform.roll_back(KnownGood(release="1", at=0.0), Restorable("d-1"), "2")
 
 
 async def test_a_reply_without_end_is_cut_off(railway, connect):
@@ -349,7 +351,9 @@ async def test_no_token_is_sent_in_the_clear(railway, url):
         Railway(railway.plan(api_url=url), timeout=WITHIN, user_agent="x")
 
 
-@pytest.mark.parametrize("url", ["http://[::1]:99/", "http://localhost:99/", "https://backboard.railway.com/graphql/v2"])
+@pytest.mark.parametrize(
+    "url", ["http://[::1]:99/", "http://localhost:99/", "https://backboard.railway.com/graphql/v2"]
+)
 async def test_loopback_and_https_are_accepted(railway, url):
     """Nothing is asked when a platform is made."""
     await Railway(railway.plan(api_url=url), timeout=WITHIN, user_agent="x").aclose()
@@ -384,7 +388,7 @@ async def test_a_token_that_the_server_repeats_stays_in(railway, connect):
         await connect().accepted()
 
 
-async def test_a_proxy_of_the_environment_does_not_get_the_token(railway, connect, monkeypatch):
+async def test_a_proxy_of_the_environment_does_not_get_the_token(connect, monkeypatch):
     """Not even where one is named for everything."""
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{take_port()}")
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{take_port()}")

@@ -29,7 +29,8 @@ SCHEMA = build_schema("""
   scalar DateTime
   scalar DeploymentMeta
   enum DeploymentStatus {
-    BUILDING CRASHED DEPLOYING FAILED INITIALIZING NEEDS_APPROVAL QUEUED REMOVED REMOVING SKIPPED SLEEPING SUCCESS WAITING
+    BUILDING CRASHED DEPLOYING FAILED INITIALIZING NEEDS_APPROVAL QUEUED
+    REMOVED REMOVING SKIPPED SLEEPING SUCCESS WAITING
     MIGRATING_TO_ANOTHER_PLANET  # what nobody knows yet
   }
   input DeploymentStatusInput { in: [DeploymentStatus!] notIn: [DeploymentStatus!] }
@@ -48,7 +49,8 @@ SCHEMA = build_schema("""
   type QueryDeploymentsConnectionEdge { cursor: String! node: Deployment! }
   type QueryDeploymentsConnection { edges: [QueryDeploymentsConnectionEdge!]! }
   type Query {
-    deployments(input: DeploymentListInput!, after: String, before: String, first: Int, last: Int): QueryDeploymentsConnection!
+    deployments(input: DeploymentListInput!, after: String, before: String, first: Int, last: Int):
+      QueryDeploymentsConnection!
   }
   type Mutation {
     deploymentRollback(id: String!): Boolean!
@@ -113,7 +115,7 @@ class Railway:
         """What a rollback's deployment goes through."""
         self.refuses = False
         """A rollback is answered with false."""
-        self.on_rollback: Callable[[Deployment, Deployment], None] = lambda new, restored: None
+        self.on_rollback: Callable[[Deployment, Deployment], None] = lambda *_: None
         """Called in the server's thread with the new deployment and the one whose image it is."""
         self.released = threading.Event()
         """Set at the end, so that no request hangs any longer."""
@@ -181,7 +183,11 @@ class Railway:
 
     def listed(self, place: dict[str, Any], first: int | None) -> list[Deployment]:
         """List the newest deployments; those on their way are then one status further."""
-        if (place.get("projectId"), place.get("serviceId"), place.get("environmentId")) != (PROJECT, SERVICE, ENVIRONMENT):
+        if (place.get("projectId"), place.get("serviceId"), place.get("environmentId")) != (
+            PROJECT,
+            SERVICE,
+            ENVIRONMENT,
+        ):
             raise GraphQLError("Not Authorized")
         with self._lock:
             for deployment in self.deployments:

@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct, field
 
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.plan import Duration, GatewayPlan, OnFailure, Secret, Size, Target
+from sidecar.core.plan import GatewayPlan, OnFailure, Target
+from sidecar.core.quantities import Duration, Secret, Size
 from sidecar.core.redact import redact
 from sidecar.core.verdict import Evidence, Finding, Observation, Outcome, Phase
 

@@ -15,12 +15,14 @@ pytest_plugins = [
     "servers.http",
     "servers.mcp",
     "servers.ports",
+    "servers.processes",
     "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
     "servers.postgres",
     "servers.postgres_pair",
-    "servers.processes",
+    "servers.railway",
     "servers.redis",
     "servers.redis_groups",
+    "servers.scraped",
     "servers.tls",
 ]
 

@@ -11,6 +11,17 @@ from typing import Any
 from sidecar.config.expanded import Expanded
 from sidecar.config.report import Report
 
+RAILWAY_VARIABLES = {
+    "api_url": "RAILWAY_API_URL",
+    "api_token": "RAILWAY_API_TOKEN",
+    "project_token": "RAILWAY_TOKEN",
+    "project": "RAILWAY_PROJECT_ID",
+    "environment": "RAILWAY_ENVIRONMENT_ID",
+    "service": "RAILWAY_SERVICE_ID",
+    "deployment": "RAILWAY_DEPLOYMENT_ID",
+}
+"""The variables that stand for the keys of ``[railway]``."""
+
 _FOREMAN = re.compile(r"[A-Za-z0-9_-]+\.[0-9]+")
 
 
@@ -23,15 +34,34 @@ def fill_in(document: dict[str, Any], environ: Mapping[str, str], report: Report
         ("server", "token", ["SIDECAR_TOKEN"]),
         ("server", "socket", ["SIDECAR_SOCKET"]),
         ("log", "format", ["SIDECAR_LOG_FORMAT"]),
+        ("state", "replica", ["RAILWAY_REPLICA_ID"]),
     ):
-        section = document.setdefault(table, {})
-        variable = next((name for name in variables if environ.get(name)), None)
-        if isinstance(section, dict) and key not in section and variable is not None:
-            section[key] = Expanded(environ[variable], (variable,))
-            report.origins[table, key] = variable
+        _fill_key(document.setdefault(table, {}), (table, key), variables, environ, report)
+    _fill_platform(document, environ, report)
     state, directory = document.setdefault("state", {}), _state_directory(environ)
     if isinstance(state, dict) and "dir" not in state and directory is not None:
         state["dir"] = directory
+
+
+def _fill_platform(document: dict[str, Any], environ: Mapping[str, str], report: Report) -> None:
+    """Fill in what is a secret or means something only where the file asks for it: the store's URL, Railway's names."""
+    state, rollback = document["state"], document.setdefault("rollback", {})
+    if isinstance(state, dict) and state.get("store") == "redis":
+        _fill_key(state, ("state", "url"), ["REDIS_URL"], environ, report)
+    if isinstance(rollback, dict) and rollback.get("platform") == "railway":
+        railway = document.setdefault("railway", {})
+        for key, variable in RAILWAY_VARIABLES.items():
+            _fill_key(railway, ("railway", key), [variable], environ, report)
+
+
+def _fill_key(
+    section: Any, path: tuple[str, ...], variables: list[str], environ: Mapping[str, str], report: Report
+) -> None:
+    """Put the first of these variables that is set in the place of a key that the file leaves out."""
+    key, variable = path[-1], next((name for name in variables if environ.get(name)), None)
+    if isinstance(section, dict) and key not in section and variable is not None:
+        section[key] = Expanded(environ[variable], (variable,))
+        report.origins[path] = variable
 
 
 def check_ports(document: Mapping[str, Any], gateway: int, health: int, report: Report) -> None:

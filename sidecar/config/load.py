@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidecar.config.convert import convert_table, known_keys
 from sidecar.config.derive import derive
@@ -13,14 +14,16 @@ from sidecar.config.environment import check_ports, fill_in
 from sidecar.config.parse import parse
 from sidecar.config.probes import Surroundings, read_probes
 from sidecar.config.problem import ConfigError
+from sidecar.config.releases import check_releases
 from sidecar.config.report import Report, worth_redacting
-from sidecar.config.tables import Defaults, LogTable, ReleaseTable, TopLevel
+from sidecar.config.tables import Defaults, LogTable, TopLevel
 from sidecar.config.timing import settle
 from sidecar.config.units import write_duration
 from sidecar.config.variables import expand
 from sidecar.config.words import quote
 from sidecar.contract import Kind
 from sidecar.core.plan import DrainPlan, GatewayPlan, ParentPlan, Plan, ServerPlan, StatePlan
+from sidecar.core.rules import RailwayPlan, ReleasePlan, RollbackPlan
 
 T = TypeVar("T", bound=Struct)
 
@@ -34,7 +37,9 @@ TABLES: dict[str, type[Struct]] = {
     "server": ServerPlan,
     "state": StatePlan,
     "log": LogTable,
-    "release": ReleaseTable,
+    "release": ReleasePlan,
+    "rollback": RollbackPlan,
+    "railway": RailwayPlan,
 }
 """Every table but ``probes``."""
 
@@ -62,10 +67,13 @@ def load(
     server = _read(document, "server", ServerPlan, report)
     state = _read(document, "state", StatePlan, report)
     log = _read(document, "log", LogTable, report)
-    release = _read(document, "release", ReleaseTable, report)
+    release = _read(document, "release", ReleasePlan, report)
+    rollback = _read(document, "rollback", RollbackPlan, report)
+    railway = _read(document, "railway", RailwayPlan, report)
     check_ports(document, gateway.port, server.port, report)
     _check_pause(("drain", "cool_down"), drain.cool_down, drain.cool_down_max, report)
     _check_pause(("parent", "restart_backoff"), parent.restart_backoff, parent.restart_backoff_max, report)
+    check_releases(release, rollback, railway, state, report)
     around = Surroundings(
         load_kind=cache(load_kind),
         known_kinds=cache(known_kinds),
@@ -85,7 +93,9 @@ def load(
         server=server,
         state=state,
         log_format=log.format,
-        release=release.id or _release(text, environ),
+        release=replace(release, id=release.id or _release(text, environ)),
+        rollback=rollback,
+        railway=railway,
         source=source,
         secrets=worth_redacting(report.secrets),
         remarks=tuple(around.remarks),

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from sidecar.config.shapes import members, quantity, unwrap
-from sidecar.config.tables import LogTable, ReleaseTable
+from sidecar.config.tables import LogTable
 from sidecar.config.units import write_duration, write_size
 from sidecar.core.plan import Plan, ProbePlan
 from sidecar.core.redact import redact
@@ -23,10 +23,13 @@ def show_plan(plan: Plan) -> dict[str, Any]:
         "derive": False,
         "gateway": _table(plan.gateway),
         "drain": _table(plan.drain),
+        "parent": _table(plan.parent),
         "server": _table(plan.server),
         "state": _table(plan.state),
         "log": _table(LogTable(format=plan.log_format)),
-        "release": _table(ReleaseTable(id=plan.release)),
+        "release": _table(plan.release),
+        "rollback": _table(plan.rollback),
+        "railway": _table(plan.railway),
         "probes": {probe.name: _probe(probe) for probe in plan.probes},
     }
     redacted: dict[str, Any] = _redact(shown, plan.secrets)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sidecar.core.plan import Duration, LogFormat, OnFailure, Timing
+from sidecar.core.plan import LogFormat, OnFailure, Timing
+from sidecar.core.quantities import Duration
 
 
 class Defaults(Timing, frozen=True, kw_only=True):
@@ -34,13 +35,6 @@ class LogTable(Struct, frozen=True, kw_only=True):
 
     format: LogFormat = LogFormat.AUTO
     """``auto`` is for people on a terminal and JSON elsewhere."""
-
-
-class ReleaseTable(Struct, frozen=True, kw_only=True):
-    """What is deployed."""
-
-    id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    """When not given: the Git commit with the configuration's fingerprint, where the commit is known."""
 
 
 class TopLevel(Struct, frozen=True, kw_only=True):

@@ -1,21 +1,14 @@
 """The plan: what a valid configuration comes to. Durations are in seconds; nothing here changes at run time."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Duration = Annotated[float, Meta(title="duration", ge=0)]
-"""Seconds; written in TOML as ``"500ms"``, ``"5s"``, ``"2m"``, ``"1h"``."""
-
-Size = Annotated[int, Meta(title="size", ge=0)]
-"""Bytes; written in TOML as ``"512KiB"``, ``"300MiB"``, ``"2GiB"``, or a plain number of bytes."""
-
-Secret = Annotated[str, Meta(title="secret")]
-"""A credential. Its value never appears in any output."""
-
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Threshold = Annotated[int, Meta(ge=1, le=1000)]
+from sidecar.core.quantities import Duration, Port, Secret, Threshold
+from sidecar.core.rules import RailwayPlan, ReleasePlan, RollbackPlan
 
 
 class OnFailure(StrEnum):
@@ -167,10 +160,10 @@ class StatePlan(Struct, frozen=True, kw_only=True):
     store: StoreKind = StoreKind.SQLITE
     """Where it is kept."""
     dir: Annotated[str, Meta(min_length=1)] | None = None
-    """``store = "sqlite"``: a directory for this sidecar alone; it is made when there is something to keep. Where neither
-    this nor a variable names one, what is learnt is forgotten at the end."""
+    """``store = "sqlite"``: a directory for this sidecar alone; it is made when there is something to keep. Where
+    neither this nor a variable names one, what is learnt is forgotten at the end."""
     volume: bool = False
-    """``store = "sqlite"``: the directory outlives a deployment. With ``replicas = 1`` releases can be rolled back by it."""
+    """``store = "sqlite"``: the directory outlives a deployment. With ``replicas = 1`` releases can be rolled back."""
     replicas: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     """How many replicas there are, where that is certain."""
     url: Annotated[Secret, Meta(min_length=8)] | None = None
@@ -193,7 +186,7 @@ class LogFormat(StrEnum):
     """One line for people."""
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class Plan(Struct, frozen=True, kw_only=True, dict=True):
     """Everything the agent needs to know."""
 
     probes: tuple[ProbePlan, ...]
@@ -203,11 +196,17 @@ class Plan(Struct, frozen=True, kw_only=True):
     server: ServerPlan = ServerPlan()
     state: StatePlan = StatePlan()
     log_format: LogFormat = LogFormat.AUTO
-    release: str | None = None
-    """What is deployed, by id; shown on the endpoints."""
+    release: ReleasePlan = ReleasePlan()
+    rollback: RollbackPlan = RollbackPlan()
+    railway: RailwayPlan = RailwayPlan()
     source: str = "embedded default"
     """Where the plan comes from, for people."""
     secrets: frozenset[str] = frozenset()
     """Every secret value of the configuration: never to appear in any output."""
     remarks: tuple[str, ...] = ()
     """What the operator should know although nothing is wrong, such as a probe that was not derived."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, ProbePlan]:
+        """The probes by name."""
+        return {probe.name: probe for probe in self.probes}

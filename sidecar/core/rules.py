@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from sidecar.core.plan import Duration, Secret
-
-Share = Annotated[float, Meta(ge=0, le=1)]
+from sidecar.core.quantities import Duration, Secret, Share
 
 
 class ReleaseMode(StrEnum):
@@ -26,8 +24,8 @@ class ReleasePlan(Struct, frozen=True, kw_only=True):
     """What is deployed, and when it counts as good or bad."""
 
     id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    """What is deployed, by name. When not given: the Git commit with the configuration's fingerprint, where the commit is
-    known. Without either nothing is judged."""
+    """What is deployed, by name. When not given: the Git commit with the configuration's fingerprint, where the commit
+    is known. Without either nothing is judged."""
     mode: ReleaseMode = ReleaseMode.AUTO
     """What is done about releases."""
     start_within: Annotated[Duration, Meta(ge=1, le=86400)] = 300.0
@@ -64,7 +62,7 @@ class ReleasePlan(Struct, frozen=True, kw_only=True):
     """The name of the histogram of latencies in seconds."""
     metrics_requests: Annotated[str, Meta(min_length=1)] = "http_requests_total"
     """The name of the counter of requests."""
-    metrics_errors: Mapping[str, str] = {"status": "5.."}
+    metrics_errors: Mapping[str, str] = field(default_factory=lambda: {"status": "5.."})
     """Labels of that counter and the regular expressions that an error's values match in full."""
 
 
@@ -80,7 +78,7 @@ class PlatformKind(StrEnum):
 
 
 class RailwayPlan(Struct, frozen=True, kw_only=True):
-    """Railway's API. Each key has the variable that Railway sets, or tells you to set, as its default."""
+    """Railway's API, for ``rollback.platform = "railway"``. The default of each key is a variable of Railway's."""
 
     api_url: Annotated[str, Meta(min_length=8)] = "https://backboard.railway.com/graphql/v2"
     """``RAILWAY_API_URL``."""
@@ -104,8 +102,9 @@ class RollbackPlan(Struct, frozen=True, kw_only=True):
     platform: PlatformKind | None = None
     """Who puts the earlier release in place. When not given, a bad release is held for a person to decide."""
     argv: tuple[str, ...] = ()
-    """``platform = "command"``: the program and its arguments, started without a shell. It finds the release to restore in
-    ``SIDECAR_TARGET_RELEASE`` and its deployments, newest first and separated by spaces, in ``SIDECAR_TARGET_DEPLOYMENTS``."""
+    """``platform = "command"``: the program and its arguments, started without a shell. It finds the release to restore
+    in ``SIDECAR_TARGET_RELEASE``, and its deployments, newest first and separated by spaces, in
+    ``SIDECAR_TARGET_DEPLOYMENTS``."""
     timeout: Annotated[Duration, Meta(ge=1, le=3600)] = 60.0
     """The deadline of that program, and of one call of a platform's API."""
     cool_down: Annotated[Duration, Meta(le=604800)] = 1800.0
@@ -114,5 +113,3 @@ class RollbackPlan(Struct, frozen=True, kw_only=True):
     """So many rollbacks begin within any 24 hours, and no more."""
     verify_within: Annotated[Duration, Meta(ge=1, le=86400)] = 600.0
     """The earlier release must be healthy again by then; else people are told."""
-    railway: RailwayPlan = RailwayPlan()
-    """``platform = "railway"``."""

@@ -1,4 +1,4 @@
-"""What must survive the sidecar is kept in a store: documents by name, claims that one alone can win, bounded streams."""
+"""What must survive the sidecar is kept in a store: documents, claims that one alone can win, bounded streams."""
 
 from abc import ABC, abstractmethod
 
@@ -36,7 +36,7 @@ class Store(ABC):
 
     @abstractmethod
     async def claim(self, name: str, value: bytes) -> bytes:
-        """Put a document where there is none; give the one that stands there then, the caller's or another's. Atomic."""
+        """Put a document where there is none; give the one that stands then, the caller's or another's. Atomic."""
 
     @abstractmethod
     async def names(self, prefix: str) -> list[str]:

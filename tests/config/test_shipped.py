@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from sidecar.config import load
+from sidecar.config.environment import RAILWAY_VARIABLES
 from sidecar.config.load import TABLES
 from sidecar.contract import Kind
 from sidecar.registry import known_kinds, load_kind
@@ -39,7 +40,8 @@ def test_shipped_file_names_every_key(name: str, cls: type[Struct]) -> None:
 def test_examples_in_comments_are_valid() -> None:
     """Who takes the comment sign off an example gets what the comment says, not an error."""
     text = re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", SHIPPED)
-    environ = {"GATEWAY_TOKEN": "x", "SIDECAR_TOKEN": "long enough"}
+    railway = dict.fromkeys(RAILWAY_VARIABLES.values(), "https://railway.internal")
+    environ = {"GATEWAY_TOKEN": "x", "SIDECAR_TOKEN": "long enough", **railway}
     plan = load(text, environ, load_kind=load_kind, known_kinds=known_kinds)
     examples = ["search", "queue", "certificate", "resolver", "disk", "backup"]
     assert [probe.name for probe in plan.probes] == ["gateway", "mcp", "process", *examples]

@@ -8,7 +8,20 @@ import pytest
 
 import sidecar.core
 
-ALLOWED = {"bisect", "collections", "contextlib", "enum", "heapq", "itertools", "math", "msgspec", "sidecar", "typing"}
+ALLOWED = {
+    "bisect",
+    "collections",
+    "contextlib",
+    "enum",
+    "functools",
+    "heapq",
+    "itertools",
+    "math",
+    "msgspec",
+    "operator",
+    "sidecar",
+    "typing",
+}
 FILES = sorted(Path(sidecar.core.__file__).parent.glob("*.py"))
 
 

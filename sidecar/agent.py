@@ -15,7 +15,7 @@ from sidecar.actors.parent import Parent
 from sidecar.clock import boottime
 from sidecar.config import load
 from sidecar.configfile import read_config
-from sidecar.contract import Evidence, Outcome, Probe, Run, Setting
+from sidecar.contract import Evidence, Memo, Outcome, Probe, Run, Setting
 from sidecar.core.drain import DrainStep
 from sidecar.core.events import (
     Action,
@@ -41,8 +41,10 @@ from sidecar.engine import Engine
 from sidecar.gateway import Gateway
 from sidecar.gateway.child import Command
 from sidecar.gateway.held import hold
-from sidecar.memo import memo_of
+from sidecar.memo import StoreMemo
 from sidecar.registry import known_kinds, load_kind
+from sidecar.store import replica_of
+from sidecar.store.contract import Store
 from sidecar.tracker import Tracker
 
 USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
@@ -55,10 +57,13 @@ class Agent:
         self,
         plan: Plan,
         *,
+        store: Store,
         publish: Callable[[Snapshot], None],
         tell: Callable[[Event], None],
         command: Command | None = None,
     ) -> None:
+        self.store = store
+        self.replica = replica_of(plan.state, plan.server.port)
         self.gateway = Gateway(plan.gateway)
         self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act)
         self.parent = None
@@ -137,7 +142,8 @@ class Agent:
             self._tasks.start_soon(self.gateway.watch, self._appeared, self._exited, name="gateway watch")
 
     def _make_probe(self, probe: ProbePlan, look_again: Callable[[], None]) -> Probe[Any]:
-        return make_probe(probe, self._plan, lambda: self.gateway.process, look_again)
+        memo = StoreMemo(self.store, self.replica, probe.name)
+        return make_probe(probe, self._plan, memo, lambda: self.gateway.process, look_again)
 
     def _report(self, probe: ProbePlan, verdict: Verdict) -> None:
         self.tracker.record(ProbeReported(probe.name, verdict))
@@ -196,6 +202,7 @@ class Agent:
 def make_probe(
     probe: ProbePlan,
     plan: Plan,
+    memo: Memo,
     process: Callable[[], GatewayProcess | None],
     look_again: Callable[[], None] = lambda: None,
 ) -> Probe[Any]:
@@ -210,7 +217,7 @@ def make_probe(
         gateway_process=process,
         user_agent=USER_AGENT,
         look_again=look_again,
-        memo=memo_of(probe.name, plan.state.dir),
+        memo=memo,
     )
     try:
         return kind.probe(probe.spec, setting)

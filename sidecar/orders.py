@@ -28,6 +28,7 @@ from sidecar.serve import orders
 from sidecar.serve.board import Board
 from sidecar.serve.orders import Answer, AnyOrder
 from sidecar.serve.routes import Route
+from sidecar.store.contract import StoreError
 
 _FORGOTTEN = "it will not survive a restart of the sidecar"
 
@@ -71,12 +72,9 @@ class Orders:
 
     async def recall_maintenance(self) -> None:
         """Put in force again what was said before the sidecar was restarted."""
-        directory, port = self._first.state.dir, self._first.server.port
-        if directory is None:
-            return
         try:
-            recalled = await anyio.to_thread.run_sync(maintenance.recall, directory, port)
-        except SidecarError as error:
+            recalled = await maintenance.recall(self._agent.store, self._agent.replica)
+        except StoreError as error:
             self._say(EventKind.REMARK, f"if there was maintenance before the restart, it is over: {error}")
             return
         if recalled is not None:
@@ -104,18 +102,16 @@ class Orders:
     async def _begin_maintenance(self, reason: str, seconds: float, by: str) -> Answer:
         now = boottime()
         word = Maintenance(reason=reason, by=by, since=now, until=now + seconds)
-        directory, port = self._first.state.dir, self._first.server.port
         # First of all it holds: whether it can be kept as well, a disk may take its time to say.
         self._put_in_force(word)
-        kept = "it survives a restart of the sidecar"
-        if directory is None:
+        store, kept = self._agent.store, "it survives a restart of the sidecar"
+        try:
+            await maintenance.keep(store, self._agent.replica, word)
+        except StoreError as error:
+            kept = f"{_FORGOTTEN}: {error}"
+            self._say(EventKind.REMARK, f"maintenance is on, but {kept}")
+        if not store.lasting:
             kept = f"{_FORGOTTEN}: set state.dir or STATE_DIRECTORY"
-        else:
-            try:
-                await anyio.to_thread.run_sync(maintenance.keep, directory, port, word)
-            except SidecarError as error:
-                kept = f"{_FORGOTTEN}: {error}"
-                self._say(EventKind.REMARK, f"maintenance is on, but {kept}")
         return Answer(
             done=True, message=f"maintenance is on for {write_duration(seconds)}: readiness 503, liveness 200; {kept}"
         )
@@ -124,12 +120,10 @@ class Orders:
         was_on = self._agent.tracker.state.maintenance is not None
         self._agent.tracker.record(MaintenanceEnded(by))
         self.close()
-        directory, port = self._first.state.dir, self._first.server.port
-        if directory is not None:
-            try:
-                await anyio.to_thread.run_sync(maintenance.forget, directory, port)
-            except SidecarError as error:
-                return Answer(done=False, message=f"maintenance is off, but it may come back at a restart: {error}")
+        try:
+            await maintenance.forget(self._agent.store, self._agent.replica)
+        except StoreError as error:
+            return Answer(done=False, message=f"maintenance is off, but it may come back at a restart: {error}")
         return Answer(done=True, message="maintenance is off: the probes decide again" if was_on else "it was not on")
 
     def _put_in_force(self, word: Maintenance) -> None:

@@ -15,7 +15,7 @@ from sidecar.actors.parent import Parent
 from sidecar.clock import boottime
 from sidecar.config import load
 from sidecar.configfile import read_config
-from sidecar.contract import Evidence, Outcome, Probe, Run, Setting
+from sidecar.contract import Evidence, Memo, Outcome, Probe, Run, Setting
 from sidecar.core.drain import DrainStep
 from sidecar.core.errors import RefusedError
 from sidecar.core.events import (
@@ -48,12 +48,14 @@ from sidecar.engine import Engine
 from sidecar.gateway import Gateway
 from sidecar.gateway.child import Command
 from sidecar.gateway.held import hold
-from sidecar.memo import memo_of
+from sidecar.ledger import Ledger
+from sidecar.memo import StoreMemo
 from sidecar.platforms import open_platform
 from sidecar.platforms.contract import Platform
 from sidecar.platforms.parent import ParentPlatform
 from sidecar.registry import known_kinds, load_kind
 from sidecar.releases import Releases
+from sidecar.store import replica_of
 from sidecar.store.contract import Store
 from sidecar.tracker import Tracker
 from sidecar.traffic import Scraper
@@ -71,22 +73,24 @@ class Agent:
         self,
         plan: Plan,
         *,
+        store: Store,
         publish: Callable[[Snapshot], None],
         tell: Callable[[Event], None],
         command: Command | None = None,
-        store: Store | None = None,
         observe: Callable[[Fact, float], None] = lambda _fact, _now: None,
     ) -> None:
         """Take what to do with what comes of it, the command of parent mode, and where to keep what must survive.
 
         Raises ``SidecarError`` when the platform that the plan names cannot be used.
         """
+        self.store = store
+        self.replica = replica_of(plan.state, plan.server.port)
         self.gateway = Gateway(plan.gateway)
         self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act, observe=observe)
         self.parent = None
         if command is not None:
             self.parent = Parent(command, self.gateway, record=self.tracker.record, tell=tell)
-        self.releases = self._follow_releases(plan, store, command, tell) if store is not None else None
+        self.releases = self._follow_releases(plan, command, tell)
         self.given_up = anyio.Event()
         """Set when the gateway crashes too often; ``exit_status`` is then what to end with."""
         self.exit_status = 0
@@ -129,15 +133,13 @@ class Agent:
         async with anyio.create_task_group() as self._tasks:
             if self.parent is not None:
                 self._tasks.start_soon(self.parent.reap, name="orphans")
-            if self.releases is not None:
-                self._tasks.start_soon(self.releases.run, name="releases")
+            self._tasks.start_soon(self.releases.run, name="releases")
             # The watch comes first: a probe of the gateway's process needs to know whom to look at.
             self._watch_gateway()
             async with self._engine:
                 self._engine.replan(self._plan)
                 yield
-            if self.releases is not None:
-                await self.releases.flush(FLUSH_WITHIN)
+            await self.releases.flush(FLUSH_WITHIN)
             self._tasks.cancel_scope.cancel()
 
     async def gateway_gone(self) -> None:
@@ -165,7 +167,8 @@ class Agent:
             self._tasks.start_soon(self.gateway.watch, self._appeared, self._exited, name="gateway watch")
 
     def _make_probe(self, probe: ProbePlan, look_again: Callable[[], None]) -> Probe[Any]:
-        return make_probe(probe, self._plan, lambda: self.gateway.process, look_again)
+        memo = StoreMemo(self.store, self.replica, probe.name)
+        return make_probe(probe, self._plan, memo, lambda: self.gateway.process, look_again)
 
     def _report(self, probe: ProbePlan, verdict: Verdict) -> None:
         self.tracker.record(ProbeReported(probe.name, verdict))
@@ -208,16 +211,13 @@ class Agent:
                 self.exit_status = status
                 self.given_up.set()
             case SaveRelease() | SaveGood() | SaveStanding() | BeginRollback():
-                if self.releases is not None:
-                    self.releases.act(action)
+                self.releases.act(action)
 
-    def _follow_releases(
-        self, plan: Plan, store: Store, command: Command | None, tell: Callable[[Event], None]
-    ) -> Releases:
+    def _follow_releases(self, plan: Plan, command: Command | None, tell: Callable[[Event], None]) -> Releases:
         rules = plan.release
         return Releases(
             plan,
-            store,
+            Ledger(self.store, self.replica),
             platform=open_platform(plan.rollback, plan.railway, user_agent=USER_AGENT, parent=self._as_platform()),
             scraper=Scraper(rules.metrics, rules, plan.gateway, user_agent=USER_AGENT, secrets=plan.secrets)
             if rules.metrics
@@ -265,6 +265,7 @@ class Agent:
 def make_probe(
     probe: ProbePlan,
     plan: Plan,
+    memo: Memo,
     process: Callable[[], GatewayProcess | None],
     look_again: Callable[[], None] = lambda: None,
 ) -> Probe[Any]:
@@ -279,7 +280,7 @@ def make_probe(
         gateway_process=process,
         user_agent=USER_AGENT,
         look_again=look_again,
-        memo=memo_of(probe.name, plan.state.dir),
+        memo=memo,
     )
     try:
         return kind.probe(probe.spec, setting)

@@ -14,6 +14,7 @@ pytest_plugins = [
     "servers.hang",
     "servers.http",
     "servers.mcp",
+    "servers.memos",
     "servers.ports",
     "servers.processes",
     "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
@@ -39,6 +40,7 @@ READS_OF_PROC = [
     ("probes/process.py", {"observe"}),
     ("sidecar/gateway/process.py", {"_prove"}),
     ("sidecar/linux/sockdiag.py", {"in_flight"}),
+    ("sidecar/maintenance.py", {"keep", "recall"}),  # the boot id
 ]
 """Where the loop may read ``/proc``: it is memory, and takes microseconds."""
 

@@ -25,7 +25,7 @@ READ_AT_MOST = 256 << 20
 @config_option
 @click.option("--json", "wants_json", is_flag=True, help="Write JSON, as docs/journal.md describes it.")
 def command(source: str, path: str | None, wants_json: bool) -> None:  # noqa: FBT001 - click's way
-    """Replay the past under a configuration: which drains, losses of readiness and pages there would have been.
+    """Replay the past under a configuration: which drains, rollbacks, losses of readiness and pages would have been.
 
     Thresholds, on_failure, stale_after and the rules of the drain can be tried so. What a probe looks for, and how
     often, cannot: the evidence was gathered as it was. The exit status is 0, or 2 when it cannot be done.
@@ -64,6 +64,7 @@ def _render(seen: Hindsight, source: str) -> str:
     figures = [
         ("", "IN THE PAST", "SIMULATED"),
         ("drains", str(past.drains), str(simulated.drains)),
+        ("rollbacks", str(past.rollbacks), str(simulated.rollbacks)),
         ("losses of readiness", str(past.losses), str(simulated.losses)),
         ("seconds not ready", f"{past.unready:.0f}", f"{simulated.unready:.0f}"),
         ("pages", str(past.pages), str(simulated.pages)),

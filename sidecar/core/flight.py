@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from sidecar.core.events import Event, EventKind, Severity
 from sidecar.core.health import Check, CheckState
 from sidecar.core.journal import keep
+from sidecar.core.release import ReleasePhase
 from sidecar.core.snapshot import CheckView, Snapshot, health_at
 from sidecar.core.state import DeploymentStatus
 from sidecar.core.verdict import Outcome, Verdict
@@ -74,6 +75,7 @@ class Flight(Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str
     """The sidecar's."""
     release: str | None = None
+    release_phase: str | None = None
     status: DeploymentStatus
     ready: bool
     live: bool
@@ -96,6 +98,8 @@ def is_bad(event: Event) -> bool:
     """
     if event.kind is EventKind.DRAIN_BEGUN:
         return True
+    if event.kind is EventKind.RELEASE_CHANGED:
+        return event.after == ReleasePhase.BAD
     turned = event.kind is EventKind.STATUS_CHANGED and event.before != event.after == DeploymentStatus.UNHEALTHY
     return turned and event.severity is Severity.ERROR
 
@@ -111,7 +115,8 @@ def freeze(
         why=(keep(event.message),),
         replica=keep(replica),
         version=version,
-        release=state.plan.release and keep(state.plan.release),
+        release=state.plan.release.id and keep(state.plan.release.id),
+        release_phase=state.release.phase if state.release else None,
         status=health.status,
         ready=health.ready,
         live=health.live,

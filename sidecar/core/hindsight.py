@@ -1,4 +1,4 @@
-"""What happened beside what would have happened: drains, losses of readiness, and what people were called for."""
+"""What happened beside what would have: drains, rollbacks, losses of readiness, and what people were called for."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +28,7 @@ class Sort(StrEnum):
     """What operators care for."""
 
     DRAIN = "drain"
+    ROLLBACK = "rollback"
     UNREADY = "not ready"
     """Readiness was 200, and turned 503."""
     PAGE = "page"
@@ -48,6 +49,7 @@ class World(Struct, frozen=True):
     """One of the two in figures."""
 
     drains: int
+    rollbacks: int
     losses: int
     """How often readiness was lost."""
     unready: float
@@ -97,6 +99,7 @@ def _figures(events: Sequence[Told], end: float) -> World:
     sorts = [sort for event in events for sort in _sorts(event)]
     return World(
         drains=sorts.count(Sort.DRAIN),
+        rollbacks=sorts.count(Sort.ROLLBACK),
         losses=sorts.count(Sort.UNREADY),
         unready=sum(regained - lost for lost, regained in _outages(events, end)),
         pages=sorts.count(Sort.PAGE),
@@ -159,6 +162,8 @@ def _limits(entries: Sequence[Entry], probes: Sequence[Watched]) -> Iterator[str
 def _sorts(event: Told) -> Iterator[Sort]:
     if event.kind == EventKind.DRAIN_BEGUN:
         yield Sort.DRAIN
+    if event.kind == EventKind.ROLLBACK_BEGUN:
+        yield Sort.ROLLBACK
     if event.kind == EventKind.STATUS_CHANGED and event.before in _READY and event.after not in _READY:
         yield Sort.UNREADY
     if event.severity == Severity.ERROR and event.kind != EventKind.CHECK_CHANGED:

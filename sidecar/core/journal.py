@@ -1,7 +1,7 @@
 """What is written down, so that the past can be read, and replayed under other rules. One entry is one line of JSON.
 
-Moments are Unix time here, because a journal outlives a boot. Within one run of the sidecar they are CLOCK_BOOTTIME
-plus a constant: differences are exact, and a clock that is set meanwhile moves nothing.
+Moments are Unix time, because a journal outlives a boot: within one run of the sidecar CLOCK_BOOTTIME plus a constant,
+so that differences are exact, and a clock that is set meanwhile moves nothing.
 """
 
 from typing import Annotated
@@ -9,7 +9,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from sidecar.core.memory import Memory
 from sidecar.core.plan import Target
+from sidecar.core.release import Hold, KnownGood
+from sidecar.core.rollback import RollbackStep
+from sidecar.core.sample import Sample
 from sidecar.core.verdict import Evidence, Outcome
 
 LINE_AT_MOST = 1 << 20
@@ -17,9 +21,6 @@ LINE_AT_MOST = 1 << 20
 
 TEXT_AT_MOST = 500
 """Characters of each text in an entry."""
-
-TEXTS_AT_MOST = 10
-"""How many reasons an event keeps."""
 
 Moment = Annotated[float, Meta(ge=0, le=2.5e11)]
 """Seconds of Unix time, as long as years have four digits."""
@@ -34,9 +35,6 @@ def _tag(name: str) -> str:
 
 class _Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="entry", tag=_tag):
     at: Moment
-
-
-# The sidecar ------------------------------------------------------------------------------------------------------
 
 
 class Process(Struct, frozen=True):
@@ -65,6 +63,7 @@ class _Rules(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     plan: str
     """The fingerprint of the configuration that is in force."""
     probes: tuple[Watched, ...]
+    release: str | None = None
 
 
 class SidecarStarted(_Rules, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,7 +71,6 @@ class SidecarStarted(_Rules, frozen=True, kw_only=True, omit_defaults=True):
 
     replica: str
     version: str
-    release: str | None = None
 
 
 class SidecarRuns(_Rules, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,7 +78,6 @@ class SidecarRuns(_Rules, frozen=True, kw_only=True, omit_defaults=True):
 
     gateway: Process | None = None
     child: Process | None = None
-    release: str | None = None
 
 
 class Replanned(_Rules, frozen=True, kw_only=True, omit_defaults=True):
@@ -173,6 +170,65 @@ class DrainOrdered(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     by: str
 
 
+# Facts about releases ---------------------------------------------------------------------------------------------
+
+
+class MemoryRecalled(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """The store said something else about releases than before. All its times are Unix time."""
+
+    memory: Memory
+
+
+class StandingRecalled(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """The sidecar before this one had left what it knew."""
+
+    upstream: tuple[str, ...] = ()
+    process: Process | None = None
+    gateway: tuple[str, ...] = ()
+    drains: tuple[float, ...] = ()
+
+
+class TrafficMeasured(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """The gateway's own metrics were read."""
+
+    sample: Sample
+
+
+class HoldBegun(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """An operator stopped all automation."""
+
+    hold: Hold
+
+
+class HoldEnded(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """Automation went on."""
+
+    by: str
+
+
+class ReleasePromoted(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """An operator said that the release was good."""
+
+    reason: str
+    by: str
+
+
+class RollbackOrdered(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """An operator ordered a rollback, and it began."""
+
+    target: KnownGood | None = None
+    reason: str
+    by: str
+    forced: bool = False
+
+
+class RollbackAdvanced(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """A rollback came a step further: what the platform answers is evidence."""
+
+    step: RollbackStep
+    detail: str = ""
+
+
 # What was said ----------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +260,14 @@ Entry = (
     | MaintenanceEnded
     | TimePassed
     | DrainOrdered
+    | MemoryRecalled
+    | StandingRecalled
+    | TrafficMeasured
+    | HoldBegun
+    | HoldEnded
+    | ReleasePromoted
+    | RollbackOrdered
+    | RollbackAdvanced
     | Told
 )
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sidecar.core import events, journal
 from sidecar.core.drain import DrainPhase, DrainState, DrainStep
 from sidecar.core.errors import IllegalTransitionError, RefusedError
-from sidecar.core.events import DrainAdvanced, Event, EventKind, Fact, ProbeReported, Severity
+from sidecar.core.events import DrainAdvanced, Event, EventKind, Fact, ProbeReported, RollbackAdvanced, Severity
 from sidecar.core.journal import Entry
 from sidecar.core.machine import begin_state, step
 from sidecar.core.plan import DrainPlan, Plan
@@ -87,9 +87,13 @@ class _Past:
                 yield from self._step(fact_of(entry), at)
 
     def _plan_of(self, rules: journal.Rules) -> Plan:
-        """Leave out the probes of which this part of the journal knows nothing: they would never have passed."""
+        """Leave out the probes of which this part of the journal knows nothing: they would never have passed.
+
+        What was deployed is what was deployed, whatever is deployed where the replay runs.
+        """
         ran = {probe.name for probe in rules.probes}
-        return replace(self._plan, probes=tuple(probe for probe in self._plan.probes if probe.name in ran))
+        probes = tuple(probe for probe in self._plan.probes if probe.name in ran)
+        return replace(self._plan, probes=probes, release=replace(self._plan.release, id=rules.release))
 
     def _begin_in_the_middle(self, rules: journal.SidecarRuns) -> Iterator[Event]:
         """Begin where the journal's start has been dropped, with what was said again."""
@@ -128,6 +132,10 @@ class _Past:
             return
         try:
             self._state, told, _ = step(self._state, fact, at)
+        except IllegalTransitionError:
+            if isinstance(fact, RollbackAdvanced):
+                return  # there was a rollback in the past, and there is none here
+            raise
         except RefusedError as refusal:
             told = (Event(kind=EventKind.REMARK, at=at, severity=Severity.WARNING, message=str(refusal)),)
         yield from told

@@ -79,9 +79,19 @@ def spread_out(entry: Verdicts) -> Iterator[tuple[float, Verdict]]:
     """Make an entry's verdicts again, in order, each with the moment of its report: all in Unix time."""
     span, steps = entry.last - entry.at, max(1, entry.count - 1)
     for place in range(entry.count):
-        at = entry.at + span * place / steps
-        seen = Observation(started=at - entry.mean, wall=at - entry.mean, elapsed=entry.mean)
+        at, took = entry.at + span * place / steps, _took(entry, place)
+        seen = Observation(started=at - took, wall=at - took, elapsed=took)
         yield at, Verdict(entry.outcome, entry.reason, seen, entry.evidence)
+
+
+def _took(entry: Verdicts, place: int) -> float:
+    """Give one verdict's duration: the extremes come once each, so that they and the mean are as they were."""
+    if place == 0:
+        return entry.fastest
+    if place == 1:
+        return entry.slowest
+    others = entry.count - 2
+    return min(max((entry.mean * entry.count - entry.fastest - entry.slowest) / others, entry.fastest), entry.slowest)
 
 
 def _says_the_same(verdict: Verdict, entry: Verdicts) -> bool:

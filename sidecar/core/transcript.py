@@ -1,11 +1,27 @@
 """From facts to entries of the journal, and back."""
 
+from msgspec.structs import replace
+
 from sidecar.core import events, journal
-from sidecar.core.events import Event, Fact
+from sidecar.core.events import DrainAdvanced, Event, Fact, ProbeReported, ReleaseFact, Replanned
 from sidecar.core.identity import Ending, GatewayProcess
 from sidecar.core.journal import Process, keep
-from sidecar.core.state import Maintenance
+from sidecar.core.memory import Memory
+from sidecar.core.state import Maintenance, Standing
 
+REASONS_AT_MOST = 10
+"""How many reasons of an event are kept."""
+
+ReleaseEntry = (
+    journal.MemoryRecalled
+    | journal.StandingRecalled
+    | journal.TrafficMeasured
+    | journal.HoldBegun
+    | journal.HoldEnded
+    | journal.ReleasePromoted
+    | journal.RollbackOrdered
+    | journal.RollbackAdvanced
+)
 Plain = (
     journal.GatewayAppeared
     | journal.GatewayExited
@@ -17,6 +33,7 @@ Plain = (
     | journal.MaintenanceEnded
     | journal.TimePassed
     | journal.DrainOrdered
+    | ReleaseEntry
 )
 """The entries that are one fact each."""
 
@@ -50,8 +67,45 @@ def entry_of(fact: Fact, at: float, offset: float) -> Plain | None:  # noqa: C90
             return journal.TimePassed(at=at)
         case events.DrainOrdered(reason, by):
             return journal.DrainOrdered(at=at, reason=keep(reason), by=keep(by))
-        case _:
+        case ProbeReported() | Replanned() | DrainAdvanced():
             return None
+        case _:
+            return _release_entry(fact, at, offset)
+
+
+def _release_entry(fact: ReleaseFact, at: float, offset: float) -> Plain:
+    match fact:
+        case events.MemoryRecalled(memory):
+            return journal.MemoryRecalled(at=at, memory=_moved(memory, offset))
+        case events.StandingRecalled(standing):
+            return journal.StandingRecalled(
+                at=at,
+                upstream=standing.upstream,
+                process=None if standing.process is None else process_of(standing.process, offset),
+                gateway=standing.gateway,
+                drains=tuple(drain + offset for drain in standing.drains),
+            )
+        case events.TrafficMeasured(sample):
+            return journal.TrafficMeasured(at=at, sample=sample)
+        case events.HoldBegun(hold):
+            return journal.HoldBegun(at=at, hold=replace(hold, reason=keep(hold.reason), by=keep(hold.by)))
+        case events.HoldEnded(by):
+            return journal.HoldEnded(at=at, by=keep(by))
+        case events.ReleasePromoted(reason, by):
+            return journal.ReleasePromoted(at=at, reason=keep(reason), by=keep(by))
+        case events.RollbackOrdered(target, reason, by, forced):
+            return journal.RollbackOrdered(at=at, target=target, reason=keep(reason), by=keep(by), forced=forced)
+        case events.RollbackAdvanced(step, detail):
+            return journal.RollbackAdvanced(at=at, step=step, detail=keep(detail))
+
+
+def _moved(memory: Memory, offset: float) -> Memory:
+    """Turn the times of what the store says from the core's into Unix time."""
+    release = memory.release
+    if release is not None:
+        since, until, saved = release.since + offset, release.at + offset, release.saved + offset
+        release = replace(release, since=since, at=until, saved=saved)
+    return replace(memory, release=release, rollbacks=tuple(at + offset for at in memory.rollbacks))
 
 
 def fact_of(entry: Plain) -> Fact:  # noqa: C901 - one case for each entry
@@ -79,6 +133,30 @@ def fact_of(entry: Plain) -> Fact:  # noqa: C901 - one case for each entry
             return events.TimePassed()
         case journal.DrainOrdered():
             return events.DrainOrdered(entry.reason, entry.by)
+        case _:
+            return _release_fact(entry)
+
+
+def _release_fact(entry: ReleaseEntry) -> ReleaseFact:
+    match entry:
+        case journal.MemoryRecalled():
+            return events.MemoryRecalled(entry.memory)
+        case journal.StandingRecalled():
+            known = None if entry.process is None else known_process(entry.process)
+            standing = Standing(upstream=entry.upstream, process=known, gateway=entry.gateway, drains=entry.drains)
+            return events.StandingRecalled(standing)
+        case journal.TrafficMeasured():
+            return events.TrafficMeasured(entry.sample)
+        case journal.HoldBegun():
+            return events.HoldBegun(entry.hold)
+        case journal.HoldEnded():
+            return events.HoldEnded(entry.by)
+        case journal.ReleasePromoted():
+            return events.ReleasePromoted(entry.reason, entry.by)
+        case journal.RollbackOrdered():
+            return events.RollbackOrdered(entry.target, entry.reason, entry.by, entry.forced)
+        case journal.RollbackAdvanced():
+            return events.RollbackAdvanced(entry.step, entry.detail)
 
 
 def told(event: Event, at: float) -> journal.Told:
@@ -92,7 +170,7 @@ def told(event: Event, at: float) -> journal.Told:
         probe=event.probe,
         before=event.before,
         after=event.after,
-        evidence=tuple(keep(reason) for reason in event.evidence[: journal.TEXTS_AT_MOST]),
+        evidence=tuple(keep(reason) for reason in event.evidence[:REASONS_AT_MOST]),
     )
 
 

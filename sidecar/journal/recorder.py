@@ -2,6 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
 
 from sidecar import __version__
 from sidecar.core import journal
@@ -12,12 +15,14 @@ from sidecar.core.events import (
     Fact,
     GatewayAppeared,
     GatewayExited,
+    MemoryRecalled,
     ProbeReported,
     Replanned,
 )
 from sidecar.core.flight import RECENT
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.journal import Entry, keep
+from sidecar.core.memory import Memory
 from sidecar.core.plan import Plan
 from sidecar.core.runlength import SPREAD, Run, begin_run, extend_run
 from sidecar.core.transcript import entry_of, process_of, told
@@ -45,15 +50,14 @@ class Recorder:
         self._child: GatewayProcess | None = None
         self._runs: dict[str, Run] = {}
         self._recent: dict[str, deque[Verdict]] = {}
+        self._recalled: object = None
         self._say_again_at = now + SAID_AGAIN_EVERY
         put(
             journal.SidecarStarted(
                 at=wall,
                 replica=keep(replica),
                 version=__version__,
-                release=plan.release and keep(plan.release),
-                plan=fingerprint(plan),
-                probes=watched(plan),
+                **_rules(plan),
             )
         )
 
@@ -66,6 +70,8 @@ class Recorder:
         """Write down a fact that the core has taken in at this moment."""
         if isinstance(fact, ProbeReported):
             self._note_verdict(fact.name, fact.verdict, now)
+            return
+        if isinstance(fact, MemoryRecalled) and not self._is_news(fact.memory):
             return
         self._remember(fact, now)
         entry = entry_of(fact, now + self._offset, self._offset)
@@ -108,17 +114,27 @@ class Recorder:
             case Replanned(plan):
                 self._plan = plan
                 self.close_runs()
-                self._put(journal.Replanned(at=now + self._offset, plan=fingerprint(plan), probes=watched(plan)))
+                self._put(journal.Replanned(at=now + self._offset, **_rules(plan)))
+
+    def _is_news(self, memory: Memory) -> bool:
+        """Tell whether the store says something else than it said last: it is asked again and again."""
+        known, phase = replace(memory, release=None, rollbacks=()), memory.release and memory.release.phase
+        news = (known, phase, len(memory.rollbacks))
+        is_news, self._recalled = news != self._recalled, news
+        return is_news
 
     def _say_again(self, now: float) -> None:
         self._say_again_at = now + SAID_AGAIN_EVERY
         self._put(
             journal.SidecarRuns(
                 at=now + self._offset,
-                plan=fingerprint(self._plan),
-                probes=watched(self._plan),
-                release=self._plan.release and keep(self._plan.release),
+                **_rules(self._plan),
                 gateway=None if self._gateway is None else process_of(self._gateway, self._offset),
                 child=None if self._child is None else process_of(self._child, self._offset),
             )
         )
+
+
+def _rules(plan: Plan) -> dict[str, Any]:
+    release = plan.release.id
+    return {"plan": fingerprint(plan), "probes": watched(plan), "release": None if release is None else keep(release)}

@@ -125,7 +125,10 @@ def test_maintenance_outranks_the_probes_and_survives_a_crash_of_the_sidecar(
     assert operator.says("maintenance", "off").stdout == "maintenance is off: the probes decide again\n"
     again.event("maintenance_ended", severity="info")
     assert operator.says("wait", "ready").returncode == 0
-    assert list((deployment.directory / "state" / NAME).iterdir()) == []
+    again.signal(signal.SIGKILL)
+    again.exit_status()
+    deployment.sidecar(short(), env=state).event("status_changed", after="ready")
+    assert ask(deployment.port).status == 200
 
 
 def test_maintenance_ends_by_itself(deployment: Deployment, operator: Operator) -> None:
@@ -143,15 +146,17 @@ def test_a_state_that_cannot_be_kept_or_read_is_told(deployment: Deployment, ope
     start(deployment, short() + '\n[state]\ndir = "file"\n')
     done = operator.says("maintenance", "on", "--reason", "x", "--for", "10m")
     assert done.returncode == 0
-    assert "it will not survive a restart of the sidecar: cannot write file/maintenance-" in done.stdout
+    assert "it will not survive a restart of the sidecar: cannot write file/sidecar-" in done.stdout
     assert ask(deployment.port).status == 503
 
     deployment.port = take_port()
     state = deployment.directory / "state"
     state.mkdir()
-    (state / f"maintenance-{deployment.port}.json").write_text("spoilt")
+    (state / f"sidecar-{deployment.port}.sqlite3").write_text("spoilt")
     sidecar = deployment.sidecar(short() + '\n[state]\ndir = "state"\n')
-    assert "cannot read the maintenance in state/" in sidecar.event("remark", severity="warning")["message"]
+    told = sidecar.event("remark", severity="warning")["message"]
+    assert told.startswith("if there was maintenance before the restart, it is over: state/sidecar-")
+    assert "it is set aside as state/sidecar-" in told
     sidecar.event("status_changed", after="ready")
 
 

@@ -18,6 +18,8 @@ from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind, Severity, StopRequested
 from sidecar.core.plan import Plan
 from sidecar.gateway.child import Command
+from sidecar.gateway.figures import read_figures
+from sidecar.journal import Journal
 from sidecar.orders import Orders
 from sidecar.serve.board import Board
 from sidecar.serve.control import control_socket, take_orders
@@ -25,7 +27,7 @@ from sidecar.serve.health_json import About
 from sidecar.serve.listener import Listening, listen
 from sidecar.serve.misdirected import Misdirected
 from sidecar.serve.socketfile import choose_place
-from sidecar.store import open_store
+from sidecar.store import open_store, replica_of
 
 Tell = Callable[[Event], None]
 
@@ -47,7 +49,16 @@ async def serve(
     """
     board = Board(About(version=__version__, service_id=environ.get("RAILWAY_SERVICE_ID")), boottime)
     store = open_store(plan.state, plan.server.port)
-    agent = Agent(plan, store=store, publish=board.publish, tell=tell, command=command)
+    journal = Journal(
+        plan,
+        store,
+        replica_of(plan.state, plan.server.port),
+        snapshot=lambda: agent.tracker.snapshot,
+        figures=lambda: read_figures(plan.gateway.port, agent.gateway.process),
+        tell=tell,
+    )
+    tell = partial(_tell_and_note, tell, journal)
+    agent = Agent(plan, store=store, publish=board.publish, tell=tell, command=command, observe=journal.note)
     orders = Orders(plan, agent, board, load, tell)
     warn = partial(_say, tell, EventKind.REMARK, Severity.WARNING)
     look = Misdirected(environ.get("RAILWAY_PUBLIC_DOMAIN"), plan.gateway.port, warn).look
@@ -56,6 +67,7 @@ async def serve(
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
         async with (
             aclosing(store),
+            journal.keeping(),
             listen(plan.server, board, beat=agent.beat, look=look) as listening,
             _control(plan, environ, tell) as control,
         ):
@@ -68,6 +80,11 @@ async def serve(
                     await _stop(signals, number, agent, plan.server.linger)
             orders.close()
     return _tell_end(number, agent, tell)
+
+
+def _tell_and_note(tell: Tell, journal: Journal, event: Event) -> None:
+    tell(event)
+    journal.note_event(event)
 
 
 def _tell_end(number: signal.Signals | None, agent: Agent, tell: Tell) -> signal.Signals | int:

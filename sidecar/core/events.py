@@ -7,6 +7,7 @@ from msgspec import Struct
 from sidecar.core.drain import DrainStep
 from sidecar.core.identity import Ending, GatewayProcess
 from sidecar.core.plan import Plan, Target
+from sidecar.core.severity import Severity as Severity  # noqa: PLC0414 - a word of events, which the plan needs too
 from sidecar.core.state import Maintenance
 from sidecar.core.verdict import Verdict
 
@@ -140,14 +141,6 @@ class EventKind(StrEnum):
     RELOADED = "reloaded"
     RELOAD_REFUSED = "reload_refused"
     STOPPED = "stopped"
-
-
-class Severity(StrEnum):
-    """How much a person should care."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -140,6 +140,11 @@ class EventKind(StrEnum):
     OBSERVER_LATE = "observer_late"
     RELOADED = "reloaded"
     RELOAD_REFUSED = "reload_refused"
+    SINK_FAILING = "sink_failing"
+    """Somebody who should be told cannot be reached."""
+    SINK_RECOVERED = "sink_recovered"
+    NOTICE_LOST = "notice_lost"
+    """A message was given up: nobody was told."""
     STOPPED = "stopped"
 
 

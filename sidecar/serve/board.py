@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import inf
 
 from sidecar.core.forecast import forecast
+from sidecar.core.sink import SinkState
 from sidecar.core.snapshot import Snapshot, health_at
 from sidecar.core.state import Health
 from sidecar.serve import health_json, prometheus
@@ -28,8 +29,10 @@ class Board:
         self._clock = clock
         self._snapshot: Snapshot
         self._believe_until: float
-        self._believed: dict[_Key, bytes]
-        self._expired: dict[_Key, bytes]
+        self._believed: dict[_Key, bytes] = {}
+        self._beforehand: dict[_Key, bytes] = {}
+        self._expired: dict[_Key, bytes] = {}
+        self._sinks: tuple[SinkState, ...] = ()
 
     def publish(self, snapshot: Snapshot) -> None:
         """Put up a new snapshot in the place of the last."""
@@ -37,13 +40,20 @@ class Board:
         self._believe_until = snapshot.state.health.believe_until
         self._believed = {}
         page = self._page(Route.READY, health_at(snapshot, inf), details=False)
-        self._expired = {
+        self._beforehand = {
             (Route.READY, False, head_only, keep_alive): write_response(
                 page, head_only=head_only, keep_alive=keep_alive
             )
             for head_only in (False, True)
             for keep_alive in (False, True)
         }
+        self._expired = dict(self._beforehand)
+
+    def show_sinks(self, sinks: tuple[SinkState, ...]) -> None:
+        """Show how it goes with those who are told."""
+        self._sinks = sinks
+        self._believed = {}
+        self._expired = dict(self._beforehand)
 
     def reply(self, route: Route, *, details: bool, head_only: bool, keep_alive: bool) -> bytes:
         """Give the complete response. Whether the snapshot may still be believed is tested each time."""
@@ -73,9 +83,10 @@ class Board:
             self._about,
             details=True,
             explained=forecast(self._snapshot, now),
+            sinks=self._sinks,
         )
 
     def _page(self, route: Route, health: Health, *, details: bool) -> Page:
         if route is Route.METRICS:
-            return prometheus.render(self._snapshot, health, self._about, details=details)
-        return health_json.render(route, self._snapshot, health, self._about, details=details)
+            return prometheus.render(self._snapshot, health, self._about, details=details, sinks=self._sinks)
+        return health_json.render(route, self._snapshot, health, self._about, details=details, sinks=self._sinks)

@@ -39,4 +39,4 @@ def test_the_share_is_one_and_what_is_kept_is_bounded(pauses):
         assert 0 < share <= 1
         assert share_of_changes(changes, now + 50, WINDOW) <= share
     assert len(changes) <= CHANGES_AT_MOST
-    assert share_of_changes(changes, now + WINDOW, WINDOW) == 0
+    assert share_of_changes(changes, now + WINDOW + 1, WINDOW) == 0

@@ -21,6 +21,9 @@ from sidecar.store.contract import Store, StoreError
 HEARD_AT_MOST = 1000
 """Events that wait to be looked at, while the store is asked at the start; of more the oldest are forgotten."""
 
+RECALL_WITHIN = 2.0
+"""Seconds that the store has at the start: messages wait for it."""
+
 LOOK_AFTER = 3600.0
 """Seconds after which the wall clock is looked at again, whatever there is to come: somebody may have set it."""
 
@@ -132,8 +135,10 @@ class Notifier:
 
     async def _recall(self, store: Store) -> None:
         """Remember what people were told before the sidecar was started; without it they may be told once more."""
+        data = None
         try:
-            data = await store.get(self._memory)
+            with anyio.move_on_after(RECALL_WITHIN):
+                data = await store.get(self._memory)
             self._telling = Telling() if data is None else msgspec.json.decode(data, type=Telling)
         except (StoreError, msgspec.DecodeError):
             self._telling = Telling()

@@ -231,5 +231,5 @@ def wants(sink: SinkPlan, notice: Notice) -> bool:
 
 def _id(replica: str, topic: str, word: str, at: float) -> str:
     """Name a notice by what makes it this one: told once more after a crash, it is the same."""
-    name = ":".join((replica, topic, word, f"{at * 1000:.0f}"))
+    name = ":".join((replica, topic, word, f"{at * 1e6:.0f}"))
     return "".join(c if c.isascii() and (c.isalnum() or c in "/:_-") else "-" for c in name)

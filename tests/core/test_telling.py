@@ -51,7 +51,9 @@ def test_the_same_event_at_the_same_time_is_the_same_notice():
     """Its id is made of replica, topic, what happened and when: told once more after a crash, it is known again."""
     first, again = Narrator().hear(status("unhealthy")), Narrator().hear(status("unhealthy"))
     assert (
-        [notice.id for notice in first] == [notice.id for notice in again] == ["web-1:status:unhealthy:1800000000000"]
+        [notice.id for notice in first]
+        == [notice.id for notice in again]
+        == ["web-1:status:unhealthy:1800000000000000"]
     )
 
 

@@ -18,6 +18,7 @@ _COMMANDS = {
     "drain": "Drain the gateway now.",
     "init": "Write a configuration for what is found here.",
     "maintenance": "Say that this replica is out, whatever the probes see.",
+    "notify": "Try whether those who are to be told can be reached.",
     "reload": "Have the running sidecar read its configuration again.",
     "run": "Run beside a gateway, or start it: probe it, tell its health, drain it when it is sick.",
     "status": "Show how things are, and what happens next.",

@@ -1,7 +1,7 @@
 """What the tables about notifications say together: a sink needs an address of its kind, and what sends to it."""
 
 import re
-from base64 import b64decode
+from binascii import a2b_base64
 from importlib.util import find_spec
 
 from sidecar.config.lines import Path
@@ -49,6 +49,6 @@ def _check_sink(sink: SinkPlan, path: Path, report: Report) -> None:
 
 def _is_base64(text: str) -> bool:
     try:
-        return bool(b64decode(text, validate=True))
+        return bool(a2b_base64(text, strict_mode=True))
     except ValueError:
         return False

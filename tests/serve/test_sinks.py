@@ -1,4 +1,4 @@
-"""How it goes with those who are told, on the endpoints: names and numbers for everybody, reasons for the authorised."""
+"""How it goes with sinks, on the endpoints: names and numbers for everybody, reasons for the authorised."""
 
 import json
 

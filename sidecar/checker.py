@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Self
 
 import anyio
@@ -14,6 +15,7 @@ from sidecar.agent import Agent, load_plan
 from sidecar.clock import boottime
 from sidecar.core.snapshot import Snapshot, health_at
 from sidecar.core.state import DeploymentStatus, Health
+from sidecar.store import open_store
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -101,7 +103,9 @@ class DeploymentHealthChecker:
     async def _probe(self, plan: Plan) -> None:
         looking_only = replace(plan, drain=replace(plan.drain, enabled=False))
         try:
-            async with Agent(looking_only, publish=self._publish, tell=_ignore).running():
+            store = open_store(plan.state, plan.server.port)
+            agent = Agent(looking_only, store=store, publish=self._publish, tell=_ignore)
+            async with aclosing(store), agent.running():
                 await self._stop.wait()
         finally:
             self._all_seen.set()

@@ -3,7 +3,7 @@
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 import anyio
@@ -25,6 +25,7 @@ from sidecar.serve.health_json import About
 from sidecar.serve.listener import Listening, listen
 from sidecar.serve.misdirected import Misdirected
 from sidecar.serve.socketfile import choose_place
+from sidecar.store import open_store
 
 Tell = Callable[[Event], None]
 
@@ -38,14 +39,15 @@ async def serve(
 
     Returns that signal; as a parent the exit status to end with, which is the gateway's own. ``load`` reads the
     configuration anew, for a reload. Raises ``SidecarError`` when the health port or the control socket cannot be had,
-    or the command cannot be started.
+    the store's URL cannot be used, or the command cannot be started.
 
     The order matters. Signals are obeyed before anything else exists. The health port answers before the gateway
     starts and the first probe runs, because platforms count from the start; and it is the last to close, because they
     ask until the end. What an operator said before a restart holds before the first probe runs.
     """
     board = Board(About(version=__version__, service_id=environ.get("RAILWAY_SERVICE_ID")), boottime)
-    agent = Agent(plan, publish=board.publish, tell=tell, command=command)
+    store = open_store(plan.state, plan.server.port)
+    agent = Agent(plan, store=store, publish=board.publish, tell=tell, command=command)
     orders = Orders(plan, agent, board, load, tell)
     warn = partial(_say, tell, EventKind.REMARK, Severity.WARNING)
     look = Misdirected(environ.get("RAILWAY_PUBLIC_DOMAIN"), plan.gateway.port, warn).look
@@ -53,6 +55,7 @@ async def serve(
         warn(refusal)
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
         async with (
+            aclosing(store),
             listen(plan.server, board, beat=agent.beat, look=look) as listening,
             _control(plan, environ, tell) as control,
         ):

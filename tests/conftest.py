@@ -14,13 +14,16 @@ pytest_plugins = [
     "servers.hang",
     "servers.http",
     "servers.mcp",
+    "servers.memos",
     "servers.ports",
+    "servers.processes",
     "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
     "servers.postgres",
     "servers.postgres_pair",
-    "servers.processes",
+    "servers.railway",
     "servers.redis",
     "servers.redis_groups",
+    "servers.scraped",
     "servers.tls",
 ]
 
@@ -37,6 +40,7 @@ READS_OF_PROC = [
     ("probes/process.py", {"observe"}),
     ("sidecar/gateway/process.py", {"_prove"}),
     ("sidecar/linux/sockdiag.py", {"in_flight"}),
+    ("sidecar/maintenance.py", {"keep", "recall"}),  # the boot id
 ]
 """Where the loop may read ``/proc``: it is memory, and takes microseconds."""
 

@@ -16,6 +16,7 @@ from sidecar.core.plan import Plan
 from sidecar.core.sink import SinkState
 from sidecar.core.telling import Telling, due, next_due, step
 from sidecar.sinks.opening import open_sink
+from sidecar.store import replica_name, replica_of
 from sidecar.store.contract import Store, StoreError
 
 HEARD_AT_MOST = 1000
@@ -32,23 +33,22 @@ class Notifier:
     """Hears events by ``tell``, and sends what follows while ``run`` runs.
 
     ``publish`` gets how it goes with the sinks, whenever that is another; ``log`` hears of sinks that fail, and must
-    not lead back here. Without a store nothing survives a restart.
+    not lead back here.
     """
 
     def __init__(
         self,
         plan: Plan,
-        replica: str,
-        store: Store | None,
+        store: Store,
         *,
         publish: Callable[[tuple[SinkState, ...]], None],
         log: Callable[[Event], None],
     ) -> None:
-        self._replica = replica
+        self._replica = replica_of(plan.state, plan.server.port)
         self._store = store
         self._publish = publish
         self._log = log
-        self._teller = teller_of(plan, replica)
+        self._teller = teller_of(plan)
         self._telling = Telling()
         self._heard: deque[tuple[Event, float]] = deque(maxlen=HEARD_AT_MOST)
         self._wake = asyncio.Event()
@@ -60,12 +60,13 @@ class Notifier:
 
     def tell(self, event: Event) -> None:
         """Hear of an event. Never waits, and never fails."""
-        self._heard.append((event, time()))
-        self._wake.set()
+        if self._outboxes:
+            self._heard.append((event, time()))
+            self._wake.set()
 
     def replan(self, plan: Plan) -> None:
         """Go by new rules; sinks whose table has changed are opened anew, and what waits for them goes on waiting."""
-        self._teller = teller_of(plan, self._replica)
+        self._teller = teller_of(plan)
         self._set_up(plan)
         self._wake.set()
 
@@ -76,6 +77,7 @@ class Notifier:
                 self._tasks.start_soon(outbox.run)
             self._show()
             self._tasks.start_soon(self._narrate, name="notices")
+            self._tasks.start_soon(self._keep, name="notices' memory")
 
     async def finish(self, within: float) -> None:
         """Wait until everything is told, but no longer than this, and not for sinks that fail."""
@@ -109,10 +111,7 @@ class Notifier:
         self._show()
 
     async def _narrate(self) -> None:
-        if self._store is not None:
-            await self._recall(self._store)
-            assert self._tasks is not None  # noqa: S101 - it runs in them
-            self._tasks.start_soon(self._keep, self._store, name="notices' memory")
+        await self._recall()
         while True:
             self._wake.clear()
             while self._heard:
@@ -133,22 +132,22 @@ class Notifier:
                 if wants(outbox.plan, notice):
                     outbox.put(notice)
 
-    async def _recall(self, store: Store) -> None:
+    async def _recall(self) -> None:
         """Remember what people were told before the sidecar was started; without it they may be told once more."""
         data = None
         try:
             with anyio.move_on_after(RECALL_WITHIN):
-                data = await store.get(self._memory)
+                data = await self._store.get(self._memory)
             self._telling = Telling() if data is None else msgspec.json.decode(data, type=Telling)
         except (StoreError, msgspec.DecodeError):
             self._telling = Telling()
 
-    async def _keep(self, store: Store) -> None:
+    async def _keep(self) -> None:
         while True:
             await self._to_keep.wait()
             self._to_keep.clear()
             try:
-                await store.put(self._memory, msgspec.json.encode(self._telling))
+                await self._store.put(self._memory, msgspec.json.encode(self._telling))
             except StoreError:
                 self._to_keep.set()
                 await anyio.sleep(STORE_AGAIN)
@@ -165,10 +164,10 @@ class Notifier:
         self._publish(self._states())
 
 
-def teller_of(plan: Plan, replica: str) -> Teller:
+def teller_of(plan: Plan) -> Teller:
     """Take out of a plan what is needed to tell."""
     return Teller(
-        replica=replica,
+        replica=replica_name(plan.state, plan.server.port),
         release=plan.release.id,
         rules=plan.notify,
         probes=frozenset(probe.name for probe in plan.probes),

@@ -51,7 +51,7 @@ class Outbox:
         self,
         name: str,
         plan: SinkPlan,
-        store: Store | None,
+        store: Store,
         stream: str,
         *,
         keep_trying: float,
@@ -88,8 +88,7 @@ class Outbox:
         with self._scope:
             try:
                 async with anyio.create_task_group() as tasks:
-                    if self._store is not None:
-                        tasks.start_soon(self._keep, self._store, name=f"outbox {self.state.name}")
+                    tasks.start_soon(self._keep, name=f"outbox {self.state.name}")
                     tasks.start_soon(self._send, name=f"sink {self.state.name}")
             finally:
                 if self._sink is not None:
@@ -170,32 +169,32 @@ class Outbox:
 
     # Keeping ----------------------------------------------------------------------------------------------------------
 
-    async def _keep(self, store: Store) -> None:
+    async def _keep(self) -> None:
         while True:
             self._to_keep.clear()
             try:
-                await self._agree(store)
+                await self._agree()
             except StoreError:
                 self._kept = None  # what has come of it nobody knows
                 await anyio.sleep(STORE_AGAIN)
             else:
                 await self._to_keep.wait()
 
-    async def _agree(self, store: Store) -> None:
+    async def _agree(self) -> None:
         """Make the stream say what is pending."""
-        kept = await self._read(store) if self._kept is None else self._kept
+        kept = await self._read() if self._kept is None else self._kept
         there = set(kept.values())
         missing = [notice for message_id, notice in self._pending.items() if message_id not in there]
         if missing:
-            await store.append(self._stream, [_ENCODER.encode(notice) for notice in missing], HELD_AT_MOST)
-            kept = await self._read(store)
+            await self._store.append(self._stream, [_ENCODER.encode(notice) for notice in missing], HELD_AT_MOST)
+            kept = await self._read()
         done = {number for number, message_id in kept.items() if message_id not in self._pending}
         if done:
-            await store.drop(self._stream, sorted(done))
+            await self._store.drop(self._stream, sorted(done))
         self._kept = {number: message_id for number, message_id in kept.items() if number not in done}
 
-    async def _read(self, store: Store) -> dict[int, str]:
-        entries = {number: _decode(data) for number, data in await store.read(self._stream, HELD_AT_MOST)}
+    async def _read(self) -> dict[int, str]:
+        entries = {number: _decode(data) for number, data in await self._store.read(self._stream, HELD_AT_MOST)}
         if not self._recalled:
             self._recalled = True
             self._recall([notice for notice in entries.values() if notice is not None])

@@ -16,12 +16,18 @@ _COMMANDS = {
     "check": "Run every probe once and show what it saw.",
     "config": "Look into the configuration.",
     "drain": "Drain the gateway now.",
+    "hold": "Stop all automation: no drain, no promotion, no rollback.",
     "init": "Write a configuration for what is found here.",
     "maintenance": "Say that this replica is out, whatever the probes see.",
     "notify": "Try whether those who are to be told can be reached.",
+    "preflight": "Look whether what a release will need is there.",
+    "promote": "Call the release that runs a good one.",
+    "releases": "Show what is known of releases and rollbacks.",
     "reload": "Have the running sidecar read its configuration again.",
+    "rollback": "Put an earlier release in the place of the one that runs.",
     "run": "Run beside a gateway, or start it: probe it, tell its health, drain it when it is sick.",
     "status": "Show how things are, and what happens next.",
+    "unhold": "Let automation go on.",
     "wait": "Wait until the deployment is ready, started or live.",
 }
 

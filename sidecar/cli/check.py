@@ -1,6 +1,8 @@
 """``sidecar check``: every probe once, side by side."""
 
 import os
+from contextlib import aclosing
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -12,11 +14,15 @@ from sidecar.cli.options import config_option
 from sidecar.cli.results import Results, as_json, exit_status, table
 from sidecar.cli.terminal import Progress, width, write
 from sidecar.clock import boottime
+from sidecar.contract import Probe
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, ProbePlan, Target
 from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
+from sidecar.memo import StoreMemo
+from sidecar.store import open_store, replica_of
+from sidecar.store.contract import Store
 
 
 @click.command()
@@ -38,24 +44,31 @@ async def _check(plan: Plan) -> Results:
     process, doubt = None, None
     if any(probe.target is Target.GATEWAY for probe in plan.probes):
         process, doubt = await anyio.to_thread.run_sync(_find_gateway, plan)
+    async with aclosing(open_store(plan.state, plan.server.port)) as store:
+        verdicts = await _execute_all(plan, process, store)
+    return Results(verdicts, (*plan.remarks, *([doubt] if doubt else [])))
+
+
+async def _execute_all(plan: Plan, process: GatewayProcess | None, store: Store) -> dict[str, Verdict]:
     verdicts: dict[str, Verdict] = {}
     slots = anyio.Semaphore(CONCURRENCY)
+    replica = replica_of(plan.state, plan.server.port)
     with Progress(probe.name for probe in plan.probes) as progress:
 
         async def check_one(probe: ProbePlan) -> None:
+            made = make_probe(probe, plan, StoreMemo(store, replica, probe.name), lambda: process)
             async with slots:
-                verdicts[probe.name] = await _execute(probe, plan, process)
+                verdicts[probe.name] = await _execute(made, probe, plan)
             progress.done(probe.name)
 
         async with anyio.create_task_group() as tasks:
             for probe in plan.probes:
                 tasks.start_soon(check_one, probe)
-    return Results(verdicts, (*plan.remarks, *([doubt] if doubt else [])))
+    return verdicts
 
 
-async def _execute(probe: ProbePlan, plan: Plan, process: GatewayProcess | None) -> Verdict:
+async def _execute(made: Probe[Any], probe: ProbePlan, plan: Plan) -> Verdict:
     verdicts: list[Verdict] = []
-    made = make_probe(probe, plan, lambda: process)
     try:
         await execute(made, probe, plan.secrets, boottime, verdicts.append)
     finally:

@@ -1,7 +1,6 @@
 """``sidecar notify``: try whether those who are to be told can be reached."""
 
 import os
-import socket
 from time import perf_counter, time
 
 import anyio
@@ -57,7 +56,7 @@ def _choose(plan: Plan, name: str | None) -> dict[str, SinkPlan]:
 
 async def _try_all(plan: Plan, sinks: dict[str, SinkPlan]) -> int:
     """Try them side by side; returns how many failed."""
-    notice = write_test(teller_of(plan, plan.state.replica or f"{socket.gethostname()}:{plan.server.port}"), time())
+    notice = write_test(teller_of(plan), time())
     rows: dict[str, tuple[str, ...]] = {}
     with Progress(sinks) as progress:
 

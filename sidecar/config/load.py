@@ -25,7 +25,7 @@ from sidecar.config.words import quote
 from sidecar.contract import Kind
 from sidecar.core.notify_plan import NotifyPlan
 from sidecar.core.plan import DrainPlan, GatewayPlan, ParentPlan, Plan, ServerPlan, StatePlan
-from sidecar.core.rules import RailwayPlan, ReleasePlan, RollbackPlan
+from sidecar.core.rules import PreflightPlan, RailwayPlan, ReleasePlan, RollbackPlan
 
 T = TypeVar("T", bound=Struct)
 
@@ -40,6 +40,7 @@ TABLES: dict[str, type[Struct]] = {
     "state": StatePlan,
     "log": LogTable,
     "release": ReleasePlan,
+    "preflight": PreflightPlan,
     "rollback": RollbackPlan,
     "railway": RailwayPlan,
     "notify": NotifyPlan,
@@ -71,6 +72,7 @@ def load(
     state = _read(document, "state", StatePlan, report)
     log = _read(document, "log", LogTable, report)
     release = _read(document, "release", ReleasePlan, report)
+    preflight = _read(document, "preflight", PreflightPlan, report)
     rollback = _read(document, "rollback", RollbackPlan, report)
     railway = _read(document, "railway", RailwayPlan, report)
     notify = _read(document, "notify", NotifyPlan, report)
@@ -99,6 +101,7 @@ def load(
         state=state,
         log_format=log.format,
         release=replace(release, id=release.id or _release(text, environ)),
+        preflight=preflight,
         rollback=rollback,
         railway=railway,
         notify=notify,

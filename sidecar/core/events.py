@@ -1,14 +1,19 @@
 """What goes in, what comes out: facts that step the core, events that tell of it, actions that it asks for."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
 
 from sidecar.core.drain import DrainStep
 from sidecar.core.identity import Ending, GatewayProcess
+from sidecar.core.memory import Memory
 from sidecar.core.plan import Plan, Target
+from sidecar.core.release import Hold, KnownGood, ReleaseState
+from sidecar.core.rollback import RollbackOrder, RollbackStep
+from sidecar.core.sample import Sample
 from sidecar.core.severity import Severity as Severity  # noqa: PLC0414 - a word of events, which the plan needs too
-from sidecar.core.state import Maintenance
+from sidecar.core.state import Maintenance, Standing
 from sidecar.core.verdict import Verdict
 
 # Facts ------------------------------------------------------------------------------------------------------------
@@ -93,6 +98,72 @@ class DrainOrdered(Struct, frozen=True):
     by: str
 
 
+class MemoryRecalled(Struct, frozen=True):
+    """The store has been read."""
+
+    memory: Memory
+
+
+class StandingRecalled(Struct, frozen=True):
+    """The sidecar before this one has left what it knew of this deployment."""
+
+    standing: Standing
+
+
+class TrafficMeasured(Struct, frozen=True):
+    """The gateway's own metrics have been read: the requests since the last time."""
+
+    sample: Sample
+
+
+class HoldBegun(Struct, frozen=True):
+    """An operator stops all automation."""
+
+    hold: Hold
+
+
+class HoldEnded(Struct, frozen=True):
+    """Automation may go on: a release that was held is decided about anew."""
+
+    by: str
+
+
+class ReleasePromoted(Struct, frozen=True):
+    """An operator says that this release is good; raises ``RefusedError`` where it counts as good already."""
+
+    reason: str
+    by: str
+
+
+class RollbackOrdered(Struct, frozen=True):
+    """An operator orders a rollback; raises ``RefusedError`` where it must not begin."""
+
+    target: KnownGood | None
+    """The release to restore; None for the last good one."""
+    reason: str
+    by: str
+    forced: bool = False
+    """What forbids it is overridden, as far as that can be."""
+
+
+class RollbackAdvanced(Struct, frozen=True):
+    """The rollback's actor asks for the next step; refused steps raise ``IllegalTransitionError``."""
+
+    step: RollbackStep
+    detail: str = ""
+
+
+ReleaseFact = (
+    MemoryRecalled
+    | StandingRecalled
+    | TrafficMeasured
+    | HoldBegun
+    | HoldEnded
+    | ReleasePromoted
+    | RollbackOrdered
+    | RollbackAdvanced
+)
+
 Fact = (
     ProbeReported
     | GatewayAppeared
@@ -107,6 +178,7 @@ Fact = (
     | MaintenanceEnded
     | TimePassed
     | DrainOrdered
+    | ReleaseFact
 )
 
 # Events -----------------------------------------------------------------------------------------------------------
@@ -136,6 +208,13 @@ class EventKind(StrEnum):
     DRAIN_WITHHELD = "drain_withheld"
     MAINTENANCE_BEGUN = "maintenance_begun"
     MAINTENANCE_ENDED = "maintenance_ended"
+    RELEASE_CHANGED = "release_changed"
+    """It has taken traffic, is good, is bad, or is held."""
+    HOLD_BEGUN = "hold_begun"
+    HOLD_ENDED = "hold_ended"
+    ROLLBACK_BEGUN = "rollback_begun"
+    ROLLBACK_ADVANCED = "rollback_advanced"
+    ROLLBACK_ENDED = "rollback_ended"
     STOPPING = "stopping"
     OBSERVER_LATE = "observer_late"
     RELOADED = "reloaded"
@@ -203,4 +282,33 @@ class GiveUp(Struct, frozen=True):
     """The exit status to end with, never 0."""
 
 
-Action = BeginDrain | CancelDrain | ProbeNow | StartChild | CancelStart | GiveUp
+class SaveRelease(Struct, frozen=True):
+    """Write down how the release stands; a decision is written where all replicas see it."""
+
+    release: ReleaseState
+
+
+class SaveGood(Struct, frozen=True):
+    """Write down that this release is the last one known to be good."""
+
+    release: ReleaseState
+    baseline: Mapping[str, Sample]
+    """What was measured of it; empty where that was not enough, and the baseline before is kept."""
+
+
+class SaveStanding(Struct, frozen=True):
+    """Write down what the sidecar after this one has to take up."""
+
+    standing: Standing
+
+
+class BeginRollback(Struct, frozen=True):
+    """Carry out a rollback of this release, or go on with one that was begun."""
+
+    order: RollbackOrder
+
+
+StoreAction = SaveRelease | SaveGood | SaveStanding | BeginRollback
+"""What is done by way of the store, in this order."""
+
+Action = BeginDrain | CancelDrain | ProbeNow | StartChild | CancelStart | GiveUp | StoreAction

@@ -7,9 +7,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidecar.core.drain import SIGNALS, DrainPhase
-from sidecar.core.health import Check, CheckState, is_undecided, stale_at
+from sidecar.core.health import GATING, Check, CheckState, is_undecided, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan, Target
 from sidecar.core.policy import Begin, decide_drain, drain_due_at, is_sick
+from sidecar.core.probation import is_paused
+from sidecar.core.release import ReleasePhase
 from sidecar.core.snapshot import TOO_OLD, Snapshot, health_at
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State, Withhold
 from sidecar.core.verdict import Outcome
@@ -20,7 +22,6 @@ _CONSEQUENCE = {
     OnFailure.DEGRADE: "degraded",
     OnFailure.OBSERVE: "failing, which changes nothing else",
 }
-_GATING = (OnFailure.DRAIN, OnFailure.UNREADY)
 
 
 class Outlook(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -55,7 +56,7 @@ def forecast(snapshot: Snapshot, now: float) -> Forecast:
     state = snapshot.state
     health = health_at(snapshot, now)
     checks = tuple(_outlook(probe, state.checks[probe.name], now) for probe in state.plan.probes)
-    expected = [*_orders(state, now), *_drain(state, now)]
+    expected = [*_orders(state, now), *_drain(state, now), *_release(state, now)]
     if health.reasons[:1] == (TOO_OLD,):
         expected.append("ready again at the earliest with the next verdicts: these are overdue")
     elif health.ready and health.believe_until < inf:
@@ -87,7 +88,7 @@ def _outlook(probe: ProbePlan, check: Check, now: float) -> Outlook:
 def _decision(probe: ProbePlan, check: Check, due: float, now: float) -> str | None:
     """Word what the next looks decide; None while all is well."""
     consequence, left = _CONSEQUENCE[probe.on_failure], stale_at(check, probe) - now
-    if check.outcome is Outcome.UNKNOWN and probe.on_failure in _GATING and check.state is not CheckState.FAILING:
+    if check.outcome is Outcome.UNKNOWN and probe.on_failure in GATING and check.state is not CheckState.FAILING:
         return (
             f"unready in {_seconds(left)} unless it can tell again" if left > 0 else "unready until it can tell again"
         )
@@ -136,6 +137,26 @@ def _drain(state: State, now: float) -> Iterator[str]:
         yield f"drain in {_seconds(due - now)} unless it recovers"
     elif isinstance(then, Withhold):
         yield f"a drain is due in {_seconds(due - now)} unless it recovers, and will be withheld: {then.guard}"
+
+
+def _release(state: State, now: float) -> Iterator[str]:
+    release, rules, rollback = state.release, state.plan.release, state.rollback
+    if state.memory.hold is not None:
+        yield "nothing happens by itself until sidecar unhold: no drain, no promotion, no rollback"
+    if rollback.is_under_way and rollback.order is not None:
+        yield f"the rollback to release {rollback.order.target.release} is {rollback.phase}: {rollback.detail}"
+    if release is None or is_paused(state):
+        return
+    passed = now - release.since
+    if release.phase is ReleasePhase.STARTING:
+        yield f"release {release.id} is bad in {_seconds(rules.start_within - passed)} unless it has started"
+    elif release.phase is ReleasePhase.BAKING and passed < rules.bake:
+        yield f"release {release.id} is good in {_seconds(rules.bake - passed)} unless a fault is found"
+    elif release.phase is ReleasePhase.BAKING:
+        last = _seconds(rules.bake_limit - passed)
+        yield f"release {release.id} is good as soon as its samples suffice and it is ready, in {last} without them"
+    elif release.phase is ReleasePhase.HELD:
+        yield f"release {release.id} stays as it is until sidecar rollback, sidecar promote, or another deployment"
 
 
 def _drain_step(state: State, now: float) -> str:

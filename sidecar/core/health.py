@@ -5,8 +5,11 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidecar.core.plan import ProbePlan
+from sidecar.core.plan import OnFailure, ProbePlan
 from sidecar.core.verdict import Cause, Evidence, Outcome, Verdict
+
+GATING = (OnFailure.DRAIN, OnFailure.UNREADY)
+"""A check that fails, or of which nothing is known for too long, stands against readiness."""
 
 
 class CheckState(StrEnum):
@@ -35,6 +38,8 @@ class Check(Struct, frozen=True, kw_only=True):
     """When the latest verdict's observation began, whatever it said."""
     known_at: float
     """When the latest verdict's observation began that was not ``unknown``."""
+    believe_until: float
+    """After this moment it has been silent for too long or, if it is gating, unknown."""
     local_since: float | None = None
     """Since when every verdict has been a failure with proven local cause."""
 
@@ -47,14 +52,16 @@ class Check(Struct, frozen=True, kw_only=True):
 def new_check(plan: ProbePlan, now: float, *, latched: bool = False) -> Check:
     """Begin a check that has not been looked at yet; its evidence is due after the initial delay."""
     due = now + plan.initial_delay
-    return Check(since=now, reported_at=due, known_at=due, latched=latched)
+    return Check(since=now, reported_at=due, known_at=due, believe_until=due + plan.stale_after, latched=latched)
 
 
 def step_check(check: Check, verdict: Verdict, cause: Cause | None, plan: ProbePlan, now: float) -> Check:
     """Count one verdict. ``unknown`` changes no count; it only breaks the proof of unbroken local failure."""
     seen_at = verdict.observation.started
     if verdict.outcome is Outcome.UNKNOWN:
-        return replace(check, verdict=verdict, reported_at=seen_at, local_since=None)
+        told_at = check.known_at if plan.on_failure in GATING else seen_at
+        believe_until = told_at + plan.stale_after
+        return replace(check, verdict=verdict, reported_at=seen_at, believe_until=believe_until, local_since=None)
     if verdict.outcome is Outcome.FAIL:
         failures, successes = check.failures + 1, 0
         local_since = (now if check.local_since is None else check.local_since) if cause is Cause.LOCAL else None
@@ -72,6 +79,7 @@ def step_check(check: Check, verdict: Verdict, cause: Cause | None, plan: ProbeP
         verdict=verdict,
         reported_at=seen_at,
         known_at=seen_at,
+        believe_until=seen_at + plan.stale_after,
         local_since=local_since,
     )
 

@@ -4,14 +4,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from sidecar.core import narrate
+from sidecar.core import lifecycle, narrate
 from sidecar.core.drain import BEFORE_SIGNAL, SIGNALS, DrainPhase, DrainStep, advance, begin
-from sidecar.core.errors import IllegalTransitionError, RefusedError
+from sidecar.core.errors import IllegalTransitionError
 from sidecar.core.events import (
     Action,
     BeginDrain,
     CancelDrain,
-    CancelStart,
     ChildEnded,
     ChildStarted,
     DrainAdvanced,
@@ -20,25 +19,25 @@ from sidecar.core.events import (
     Fact,
     GatewayAppeared,
     GatewayExited,
-    GiveUp,
     MaintenanceBegun,
     MaintenanceEnded,
     ObserverLate,
-    ProbeNow,
     ProbeReported,
     Replanned,
-    StartChild,
+    SaveStanding,
     StopRequested,
     TimePassed,
 )
-from sidecar.core.health import CheckState, cause_of, new_check, step_check
-from sidecar.core.identity import GatewayProcess
-from sidecar.core.plan import Plan, Target
-from sidecar.core.policy import Begin, decide_drain, refuse_order, still_due
-from sidecar.core.restart import ChildPhase, decide_restart, started
+from sidecar.core.health import new_check
+from sidecar.core.orders import expire, operator_spoke
+from sidecar.core.plan import Plan
+from sidecar.core.policy import Begin, decide_drain, still_due
+from sidecar.core.processes import process_changed, stop_requested
+from sidecar.core.report import pass_again, probe_reported
+from sidecar.core.restart import ChildPhase
 from sidecar.core.rollup import roll_up
-from sidecar.core.state import GatewayPhase, GatewayState, State, Withhold
-from sidecar.core.verdict import Outcome
+from sidecar.core.standing import has_changed, standing_of
+from sidecar.core.state import State, Withhold
 
 
 class Step(NamedTuple):
@@ -52,7 +51,7 @@ class Step(NamedTuple):
 def begin_state(plan: Plan, now: float) -> State:
     """Begin: nothing is known yet."""
     checks = {probe.name: new_check(probe, now) for probe in plan.probes}
-    return _with_health(State(plan=plan, checks=checks), now)
+    return _with_health(State(plan=plan, checks=checks, release=lifecycle.begin_release(plan, now)), now)
 
 
 def step(state: State, fact: Fact, now: float) -> Step:
@@ -61,21 +60,30 @@ def step(state: State, fact: Fact, now: float) -> Step:
     Raises ``IllegalTransitionError`` for a drain step that is not allowed, ``RefusedError`` for an order that is not;
     nothing has changed then.
     """
-    taken, actions = _take_in(_expire(state, now), fact, now)
+    if isinstance(fact, ProbeReported) and (unchanged := pass_again(state, fact, now)) is not None:
+        return Step(unchanged, (), ())
+    return step_in_full(state, fact, now)
+
+
+def step_in_full(state: State, fact: Fact, now: float) -> Step:
+    """Do the same as ``step`` without its shortcut: look at every check, whatever the fact."""
+    taken, actions = _take_in(expire(state, now), fact, now)
     if taken is state and not actions:
         return Step(state, (), ())
-    taken = _with_health(taken, now)
-    taken, drain_actions = _decide(taken, now)
-    actions = (*actions, *drain_actions)
+    taken, release_actions = lifecycle.follow(state, _with_health(taken, now), fact, now)
+    taken, drain_actions = _decide(_with_health(taken, now), now)
+    actions = (*actions, *release_actions, *drain_actions)
+    if has_changed(state, taken):
+        actions = (*actions, SaveStanding(standing_of(taken)))
     return Step(taken, narrate.tell(state, taken, fact, actions, now), actions)
 
 
 def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action, ...]]:
     match fact:
         case ProbeReported():
-            return _probe_reported(state, fact, now), ()
+            return probe_reported(state, fact, now), ()
         case GatewayAppeared() | GatewayExited() | ChildStarted() | ChildEnded():
-            return _process_changed(state, fact, now)
+            return process_changed(state, fact, now)
         case DrainAdvanced():
             return _drain_advanced(state, fact, now), ()
         case ObserverLate():
@@ -83,153 +91,15 @@ def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action,
             checks = {name: replace(check, local_since=None) for name, check in state.checks.items()}
             return replace(state, checks=checks), ()
         case StopRequested():
-            return _stop_requested(state)
+            return stop_requested(state)
         case TimePassed():
             return state, ()
         case MaintenanceBegun() | MaintenanceEnded() | DrainOrdered():
-            return _operator_spoke(state, fact, now)
+            return operator_spoke(state, fact, now)
         case Replanned():
             return _replanned(state, fact.plan, now)
-
-
-def _process_changed(
-    state: State, fact: GatewayAppeared | GatewayExited | ChildStarted | ChildEnded, now: float
-) -> tuple[State, tuple[Action, ...]]:
-    match fact:
-        case GatewayAppeared():
-            return _gateway_appeared(state, fact, now)
-        case GatewayExited():
-            return _gateway_exited(state, fact, now), ()
-        case ChildStarted():
-            return _child_started(state, now), ()
-        case ChildEnded():
-            return _child_ended(state, fact, now)
-
-
-def _operator_spoke(
-    state: State, fact: MaintenanceBegun | MaintenanceEnded | DrainOrdered, now: float
-) -> tuple[State, tuple[Action, ...]]:
-    match fact:
-        case MaintenanceBegun():
-            return replace(state, maintenance=fact.maintenance), ()
-        case MaintenanceEnded():
-            return _end_maintenance(state, now), ()
-        case DrainOrdered():
-            return _drain_ordered(state, fact, now)
-
-
-def _expire(state: State, now: float) -> State:
-    is_over = state.maintenance is not None and now >= state.maintenance.until
-    return _end_maintenance(state, now) if is_over else state
-
-
-def _end_maintenance(state: State, now: float) -> State:
-    """Let the probes decide again. What was broken meanwhile has ``drain_after`` from now to come back."""
-    if state.maintenance is None:
-        return state
-    checks = {
-        name: check if check.local_since is None else replace(check, local_since=now)
-        for name, check in state.checks.items()
-    }
-    return replace(state, maintenance=None, checks=checks)
-
-
-def _drain_ordered(state: State, fact: DrainOrdered, now: float) -> tuple[State, tuple[Action, ...]]:
-    process, why = state.gateway.process, refuse_order(state)
-    if why is not None or process is None:
-        raise RefusedError(f"cannot drain: {why}")
-    reason = f"ordered by {fact.by}: {fact.reason}"
-    drain = begin(state.drain, process, reason, state.plan.drain, now, ordered=True)
-    return replace(state, drain=drain, withheld=None), (BeginDrain(process, reason),)
-
-
-def _probe_reported(state: State, fact: ProbeReported, now: float) -> State:
-    probe = next((probe for probe in state.plan.probes if probe.name == fact.name), None)
-    if probe is None:
-        return state  # reported by a probe that a reload has taken away meanwhile
-    if probe.target is Target.GATEWAY and fact.verdict.observation.started < state.gateway.since:
-        return state  # seen before this process appeared or the last one exited: about somebody else
-    failed = fact.verdict.outcome is Outcome.FAIL
-    cause = cause_of(fact.verdict, upstreams_pass=failed and _upstreams_pass(state))
-    check = step_check(state.checks[fact.name], fact.verdict, cause, probe, now)
-    return replace(state, checks={**state.checks, fact.name: check})
-
-
-def _upstreams_pass(state: State) -> bool:
-    upstream = [state.checks[probe.name] for probe in state.plan.probes if probe.target is Target.UPSTREAM]
-    return all(
-        check.state is CheckState.PASSING and check.outcome in (Outcome.PASS, Outcome.WARN) for check in upstream
-    )
-
-
-def _gateway_appeared(state: State, fact: GatewayAppeared, now: float) -> tuple[State, tuple[Action, ...]]:
-    known = state.gateway
-    if known.phase is GatewayPhase.UP and known.process == fact.process and known.unproven == fact.unproven:
-        return state, ()
-    gateway = replace(
-        known,
-        phase=GatewayPhase.UP,
-        process=fact.process,
-        unproven=fact.unproven,
-        last_proven=fact.process or known.last_proven,
-    )
-    if not _is_somebody_else(known, fact.process):
-        return replace(state, gateway=gateway), (ProbeNow(Target.GATEWAY),)
-    return _with_clean_counts(state, replace(gateway, since=now), now), (ProbeNow(Target.GATEWAY),)
-
-
-def _with_clean_counts(state: State, gateway: GatewayState, now: float) -> State:
-    """Begin the gateway's checks anew: what they have counted was another process's."""
-    checks = {
-        probe.name: new_check(probe, now) if probe.target is Target.GATEWAY else state.checks[probe.name]
-        for probe in state.plan.probes
-    }
-    return replace(state, gateway=gateway, checks=checks)
-
-
-def _is_somebody_else(known: GatewayState, process: GatewayProcess | None) -> bool:
-    """Tell whether what the checks have counted was another process's.
-
-    What was seen before the first process was found, was seen of it; and a doubt alone changes nobody.
-    """
-    if known.phase is GatewayPhase.GONE:
-        return True
-    return process is not None and known.last_proven is not None and process != known.last_proven
-
-
-def _gateway_exited(state: State, fact: GatewayExited, now: float) -> State:
-    if state.gateway.process != fact.process or state.gateway.phase is GatewayPhase.GONE:
-        return state
-    return _gone(state, now)
-
-
-def _gone(state: State, now: float) -> State:
-    drain = state.drain
-    if drain.phase is not DrainPhase.IDLE:
-        drain = advance(drain, DrainStep.FINISH, state.plan.drain, now)
-    return replace(state, drain=drain, gateway=replace(state.gateway, phase=GatewayPhase.GONE, since=now))
-
-
-def _child_started(state: State, now: float) -> State:
-    """Wait for another process to listen; what is observed from now on is about it."""
-    running = replace(state, child=started(state.child))
-    return _with_clean_counts(running, GatewayState(since=now), now)
-
-
-def _child_ended(state: State, fact: ChildEnded, now: float) -> tuple[State, tuple[Action, ...]]:
-    """Whoever listened has ended with the command, or is about to be ended: nothing of it stays behind."""
-    ended = state if state.gateway.phase is GatewayPhase.GONE else _gone(state, now)
-    if state.stopping:
-        return replace(ended, child=replace(state.child, phase=ChildPhase.ENDED)), ()
-    child, pause = decide_restart(state.child, state.plan.parent, now)
-    action = GiveUp(fact.ending.status or 1) if pause is None else StartChild(pause)
-    return replace(ended, child=child), (action,)
-
-
-def _stop_requested(state: State) -> tuple[State, tuple[Action, ...]]:
-    if state.child.phase is not ChildPhase.RESTARTING:
-        return replace(state, stopping=True), ()
-    return replace(state, stopping=True, child=replace(state.child, phase=ChildPhase.ENDED)), (CancelStart(),)
+        case _:
+            return lifecycle.take_in(state, fact, now)
 
 
 def _drain_advanced(state: State, fact: DrainAdvanced, now: float) -> State:
@@ -248,10 +118,9 @@ def _replanned(state: State, plan: Plan, now: float) -> tuple[State, tuple[Actio
     A drain goes by the rules under which it began. When they change before the signal it is called off, and the new
     rules decide whether another begins.
     """
-    before = {probe.name: probe for probe in state.plan.probes}
     checks = {
         probe.name: state.checks[probe.name]
-        if before.get(probe.name) == probe
+        if state.plan.by_name.get(probe.name) == probe
         else new_check(probe, now, latched=state.health.started or _latched(state, probe.name))
         for probe in plan.probes
     }
@@ -299,6 +168,8 @@ def _reconsider(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
         why, step = "the sidecar was asked to stop", DrainStep.CANCEL
     elif state.maintenance is not None:
         why, step = "maintenance has begun", DrainStep.CANCEL
+    elif state.memory.hold is not None and not state.drain.ordered:
+        why, step = "an operator has stopped all automation", DrainStep.CANCEL
     elif not state.drain.ordered and not still_due(state):
         why, step = "the failure is over, or no longer proven", DrainStep.CANCEL
     else:

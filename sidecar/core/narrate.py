@@ -18,6 +18,7 @@ from sidecar.core.events import (
     Severity,
 )
 from sidecar.core.health import Check, CheckState, cause_of
+from sidecar.core.narrate_release import tell_release
 from sidecar.core.plan import OnFailure, ProbePlan
 from sidecar.core.restart import ChildPhase, restart_pause
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State
@@ -35,6 +36,7 @@ def tell(before: State, after: State, fact: Fact, actions: tuple[Action, ...], n
         *_maintenance(before, after, fact, now),
         *_drain(before, after, fact, actions, now),
         *_withheld(before, after, now),
+        *tell_release(before, after, fact, now),
         *_status(before, after, now),
     )
 

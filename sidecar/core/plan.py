@@ -1,13 +1,15 @@
 """The plan: what a valid configuration comes to. Durations are in seconds; nothing here changes at run time."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from sidecar.core.notify_plan import NotifyPlan
 from sidecar.core.quantities import Duration, Port, Secret, Threshold
-from sidecar.core.rules import RailwayPlan, ReleasePlan, RollbackPlan
+from sidecar.core.rules import PreflightPlan, RailwayPlan, ReleasePlan, RollbackPlan
 
 
 class OnFailure(StrEnum):
@@ -185,7 +187,7 @@ class LogFormat(StrEnum):
     """One line for people."""
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class Plan(Struct, frozen=True, kw_only=True, dict=True):
     """Everything the agent needs to know."""
 
     probes: tuple[ProbePlan, ...]
@@ -196,6 +198,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     state: StatePlan = StatePlan()
     log_format: LogFormat = LogFormat.AUTO
     release: ReleasePlan = ReleasePlan()
+    preflight: PreflightPlan = PreflightPlan()
     rollback: RollbackPlan = RollbackPlan()
     railway: RailwayPlan = RailwayPlan()
     notify: NotifyPlan = NotifyPlan()
@@ -205,3 +208,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Every secret value of the configuration: never to appear in any output."""
     remarks: tuple[str, ...] = ()
     """What the operator should know although nothing is wrong, such as a probe that was not derived."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, ProbePlan]:
+        """The probes by name."""
+        return {probe.name: probe for probe in self.probes}

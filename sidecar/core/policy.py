@@ -6,6 +6,7 @@ from sidecar.core.drain import DrainPhase, cool_down_until, in_last_hour
 from sidecar.core.health import Check, CheckState
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import OnFailure, ProbePlan, Target
+from sidecar.core.release import Hold
 from sidecar.core.state import GatewayPhase, GatewayState, Guard, State, Withhold
 from sidecar.core.verdict import Outcome
 
@@ -99,6 +100,7 @@ def _guard(state: State, now: float) -> tuple[Guard, str] | None:
     guards = (
         (not rules.enabled, Guard.DISABLED, "drain.enabled is false"),
         (state.maintenance is not None, Guard.MAINTENANCE, "maintenance is on"),
+        (state.memory.hold is not None, Guard.HOLD, _on_hold(state.memory.hold)),
         (state.stopping, Guard.STOPPING, "the sidecar is stopping"),
         (not state.health.started, Guard.STARTING, "the deployment has not started yet"),
         (now > state.health.believe_until, Guard.STALE, "the evidence is too old to act on"),
@@ -112,6 +114,10 @@ def _guard(state: State, now: float) -> tuple[Guard, str] | None:
         (now < cool, Guard.COOL_DOWN, f"cooling down for another {cool - now:.0f} s"),
     )
     return next(((guard, why) for forbids, guard, why in guards if forbids), None)
+
+
+def _on_hold(hold: Hold | None) -> str:
+    return f"on hold by {hold.by}: {hold.reason}" if hold else ""
 
 
 def _unproven(gateway: GatewayState) -> str:

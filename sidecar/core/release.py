@@ -59,8 +59,8 @@ JUDGED = frozenset({ReleasePhase.STARTING, ReleasePhase.BAKING})
 """The phases that the sidecar itself brings to an end."""
 
 
-class Target(Struct, frozen=True, kw_only=True):
-    """The last release known to be good: what a rollback restores."""
+class KnownGood(Struct, frozen=True, kw_only=True):
+    """A release known to be good: what a rollback restores."""
 
     release: str
     at: float
@@ -89,6 +89,8 @@ class ReleaseState(Struct, frozen=True, kw_only=True):
     phase: ReleasePhase = ReleasePhase.STARTING
     since: float
     """When this phase began; moved on by every pause, so that ``now - since`` is the time that counts."""
+    at: float
+    """Until when the time has been counted."""
     reason: str = ""
     """Why it is in this phase."""
     by: str | None = None
@@ -97,6 +99,8 @@ class ReleaseState(Struct, frozen=True, kw_only=True):
     """It has taken traffic."""
     samples: Mapping[str, Sample] = {}
     """What was measured of it, by probe."""
+    saved: float = 0.0
+    """When it was written down last."""
     within: Mapping[str, int] = {}
     """Looks in a row that kept within the baseline, by probe."""
     looks: int = 0
@@ -115,4 +119,4 @@ def advance(
     if phase is None:
         raise IllegalTransitionError(f"a release that is {release.phase} has no step {step}")
     served = release.served or phase in (ReleasePhase.BAKING, ReleasePhase.GOOD)
-    return replace(release, phase=phase, since=now, reason=reason, by=by, served=served)
+    return replace(release, phase=phase, since=now, at=now, reason=reason, by=by, served=served)

@@ -1,16 +1,20 @@
 """From all checks together to what the deployment is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import inf
+from operator import attrgetter
 
 from sidecar.core.drain import DrainPhase
-from sidecar.core.health import Check, CheckState, stale_at
+from sidecar.core.health import GATING, Check, CheckState, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan, Target
+from sidecar.core.probation import holds_back
 from sidecar.core.restart import ChildPhase
 from sidecar.core.state import DeploymentStatus, GatewayPhase, Health, State
 from sidecar.core.verdict import Evidence, Outcome
 
-_GATING = (OnFailure.DRAIN, OnFailure.UNREADY)
 _UNRESPONSIVE = (Evidence.GONE, Evidence.REFUSED, Evidence.SILENT)
+_BELIEVED = attrgetter("believe_until")
+"""Of all that is asked at every verdict, the one thing that takes all checks: so it is asked in C."""
 
 
 def roll_up(state: State, now: float) -> Health:
@@ -19,8 +23,9 @@ def roll_up(state: State, now: float) -> Health:
     started = all(check.latched for probe, check in pairs if probe.startup)
     against = tuple(_against_readiness(state, pairs, now))
     concerns = tuple(_concerns(pairs))
-    missing = tuple(_not_started(pairs)) if not started else ()
-    if not started:
+    held_back = tuple(holds_back(state))
+    missing = (*_not_started(pairs), *held_back) if not started else held_back
+    if not started or held_back:
         status = DeploymentStatus.STARTING
     elif against:
         status = DeploymentStatus.UNHEALTHY
@@ -30,12 +35,17 @@ def roll_up(state: State, now: float) -> Health:
     excused = state.stopping or state.maintenance is not None or draining or _is_started_again(state)
     return Health(
         status=status,
-        ready=started and not against,
+        ready=started and not held_back and not against,
         live=excused or not _dead_or_hung(state, pairs, started=started),
         started=started,
         reasons=tuple(dict.fromkeys(against + missing + concerns)),
-        believe_until=_believe_until(pairs),
+        believe_until=believe_until(state.checks),
     )
+
+
+def believe_until(checks: Mapping[str, Check]) -> float:
+    """Find the moment when the first check falls silent, or the first gating one is unknown for too long."""
+    return min(map(_BELIEVED, checks.values()), default=inf)
 
 
 def _against_readiness(state: State, pairs: list[tuple[ProbePlan, Check]], now: float) -> Iterator[str]:
@@ -50,7 +60,7 @@ def _against_readiness(state: State, pairs: list[tuple[ProbePlan, Check]], now: 
     elif state.gateway.phase is GatewayPhase.GONE and any(probe.target is Target.GATEWAY for probe, _ in pairs):
         yield "gateway: its process is gone"
     for probe, check in pairs:
-        if probe.on_failure in _GATING:
+        if probe.on_failure in GATING:
             if check.state is CheckState.FAILING:
                 yield f"{probe.name}: {_reason(check)}"
             elif now > stale_at(check, probe):
@@ -94,17 +104,6 @@ def _dead_or_hung(state: State, pairs: list[tuple[ProbePlan, Check]], *, started
         and check.verdict is not None
         and check.verdict.evidence in _UNRESPONSIVE
         for probe, check in watched
-    )
-
-
-def _believe_until(pairs: list[tuple[ProbePlan, Check]]) -> float:
-    """Find the moment when the first check falls silent, or the first gating one is unknown for too long."""
-    return min(
-        (
-            (check.known_at if probe.on_failure in _GATING else check.reported_at) + probe.stale_after
-            for probe, check in pairs
-        ),
-        default=float("inf"),
     )
 
 

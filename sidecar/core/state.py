@@ -8,8 +8,11 @@ from msgspec import Struct
 from sidecar.core.drain import DrainState
 from sidecar.core.health import Check
 from sidecar.core.identity import GatewayProcess
+from sidecar.core.memory import Memory
 from sidecar.core.plan import Plan
+from sidecar.core.release import ReleaseState
 from sidecar.core.restart import ChildState
+from sidecar.core.rollback import FINAL, RollbackOrder, RollbackPhase
 
 
 class DeploymentStatus(StrEnum):
@@ -72,6 +75,8 @@ class Guard(StrEnum):
 
     DISABLED = "disabled"
     MAINTENANCE = "maintenance"
+    HOLD = "hold"
+    """An operator has stopped all automation."""
     STOPPING = "stopping"
     STARTING = "starting"
     UNKNOWN = "unknown"
@@ -84,6 +89,33 @@ class Guard(StrEnum):
     MIN_UPTIME = "min_uptime"
     COOL_DOWN = "cool_down"
     MAX_PER_HOUR = "max_per_hour"
+
+
+class RollbackState(Struct, frozen=True, kw_only=True):
+    """The rollback under way, or the last one."""
+
+    phase: RollbackPhase = RollbackPhase.IDLE
+    order: RollbackOrder | None = None
+    """None while there has been none."""
+    detail: str = ""
+    """What was said of the last step."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether somebody carries it out."""
+        return self.order is not None and self.phase not in FINAL
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """What a restarted sidecar takes up again. It changes seldom, so it is written down at every change."""
+
+    upstream: tuple[str, ...] = ()
+    """Checks of upstreams that have passed once in this deployment."""
+    process: GatewayProcess | None = None
+    gateway: tuple[str, ...] = ()
+    """Checks of the gateway that have passed once for this process."""
+    drains: tuple[float, ...] = ()
+    """When drains came to their signal, oldest first."""
 
 
 class Withhold(Struct, frozen=True):
@@ -104,6 +136,12 @@ class State(Struct, frozen=True, kw_only=True):
     health: Health = Health()
     stopping: bool = False
     maintenance: Maintenance | None = None
+    release: ReleaseState | None = None
+    """None where no release is judged."""
+    memory: Memory = Memory()
+    rollback: RollbackState = RollbackState()
+    standing: Standing = Standing()
+    """What the sidecar before this one had left."""
     withheld: Withhold | None = None
     """The drain that is due but withheld at present."""
     withheld_counts: Mapping[Guard, int] = {}

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from sidecar.core.events import Event, EventKind
 from sidecar.core.flap import CHANGES_AT_MOST
-from sidecar.core.notice import Notice, Row, Stage, Teller, row_of, topic_of
+from sidecar.core.notice import Notice, Teller
+from sidecar.core.notice_rows import Row, Stage, row_of, topic_of
 from sidecar.core.notify_plan import NoticeKind
 from sidecar.core.topic import Topic, end, hear, is_held, is_within, remind, settle
 
@@ -16,8 +17,10 @@ CONFIRM_WITHIN = 60.0
 
 _UNHEARD = "as nothing more was heard of it since the sidecar or its configuration was loaded"
 
-_OURS = frozenset({NoticeKind.DRAIN, NoticeKind.MAINTENANCE, NoticeKind.CONFIGURATION})
-"""What ends with the sidecar, unless the next one takes it up again."""
+_OURS = frozenset(
+    {NoticeKind.DRAIN, NoticeKind.MAINTENANCE, NoticeKind.CONFIGURATION, NoticeKind.RELEASE, NoticeKind.HOLD}
+)
+"""What ends with the sidecar, unless the next one takes it up again, and says so."""
 
 _MAINTENANCE = NoticeKind.MAINTENANCE.value
 

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from sidecar.core.events import Event
 from sidecar.core.flap import note_change, recent, share_of_changes
-from sidecar.core.notice import Notice, Row, Stage, Teller, row_of, standing_of, topic_of, write_notice
+from sidecar.core.notice import Notice, Teller, write_notice
+from sidecar.core.notice_rows import Row, Stage, row_of, standing_of, topic_of
 from sidecar.core.severity import Severity, gravest, is_graver
 
 FLAPPING = "flapping"
@@ -126,7 +127,7 @@ def _tell(topic: Topic, word: str, row: Row, now: float, teller: Teller) -> tupl
     begun = {Stage.BEGINS: topic.since if topic.begun is None else topic.begun, Stage.ENDS: None}.get(
         row.stage, topic.begun
     )
-    reach = gravest(topic.reach, topic.event.severity)
+    reach = gravest(topic.reach, topic.event.severity, row.reach)
     over = topic.begun if row.stage is Stage.ENDS else None
     last = topic.history.get(topic.word)
     notice = _write(

@@ -1,7 +1,6 @@
 """The board on which every answer stands: complete responses, all rendered from one snapshot."""
 
 from collections.abc import Callable
-from math import inf
 
 from sidecar.core.forecast import forecast
 from sidecar.core.sink import SinkState
@@ -19,9 +18,8 @@ class Board:
     """Hands out responses. ``publish`` comes before the first ``reply``.
 
     A response is rendered when it is first asked for after a change, and then kept until the next: between two
-    requests the probes change the snapshot many times, and most of what could be rendered nobody asks for. Only the
-    503 for a snapshot past its time is rendered beforehand: nothing should need to work in order to say that nothing
-    works.
+    requests the probes change the snapshot many times, and most of what could be rendered nobody asks for. That holds
+    for the 503 for a snapshot past its time as well; should it fail, readiness says 503 in fewer words.
     """
 
     def __init__(self, about: About, clock: Callable[[], float]) -> None:
@@ -30,7 +28,6 @@ class Board:
         self._snapshot: Snapshot
         self._believe_until: float
         self._believed: dict[_Key, bytes] = {}
-        self._beforehand: dict[_Key, bytes] = {}
         self._expired: dict[_Key, bytes] = {}
         self._sinks: tuple[SinkState, ...] = ()
 
@@ -39,21 +36,13 @@ class Board:
         self._snapshot = snapshot
         self._believe_until = snapshot.state.health.believe_until
         self._believed = {}
-        page = self._page(Route.READY, health_at(snapshot, inf), details=False)
-        self._beforehand = {
-            (Route.READY, False, head_only, keep_alive): write_response(
-                page, head_only=head_only, keep_alive=keep_alive
-            )
-            for head_only in (False, True)
-            for keep_alive in (False, True)
-        }
-        self._expired = dict(self._beforehand)
+        self._expired = {}
 
     def show_sinks(self, sinks: tuple[SinkState, ...]) -> None:
         """Show how it goes with those who are told."""
         self._sinks = sinks
         self._believed = {}
-        self._expired = dict(self._beforehand)
+        self._expired = {}
 
     def reply(self, route: Route, *, details: bool, head_only: bool, keep_alive: bool) -> bytes:
         """Give the complete response. Whether the snapshot may still be believed is tested each time."""
@@ -62,7 +51,8 @@ class Board:
         key = (route, details, head_only, keep_alive)
         reply = replies.get(key)
         if reply is None:
-            page = self._page(route, health_at(self._snapshot, now), details=details)
+            is_too_old = replies is self._expired and route is Route.READY
+            page = (self._too_old if is_too_old else self._page)(route, health_at(self._snapshot, now), details=details)
             reply = replies[key] = write_response(page, head_only=head_only, keep_alive=keep_alive)
         return reply
 
@@ -85,6 +75,13 @@ class Board:
             explained=forecast(self._snapshot, now),
             sinks=self._sinks,
         )
+
+    def _too_old(self, route: Route, health: Health, *, details: bool) -> Page:
+        """Render the 503 past the snapshot's time: nothing needs to work in order to say that nothing works."""
+        try:
+            return self._page(route, health, details=details)
+        except Exception:  # noqa: BLE001 - whatever it is, it must not keep the answer back
+            return health_json.render_bare_refusal(health.status)
 
     def _page(self, route: Route, health: Health, *, details: bool) -> Page:
         if route is Route.METRICS:

@@ -14,8 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from sidecar.core.forecast import Forecast
-from sidecar.core.health import Check, CheckState, stale_at
-from sidecar.core.plan import OnFailure
+from sidecar.core.health import GATING, Check, CheckState, stale_at
 from sidecar.core.sink import SinkState
 from sidecar.core.snapshot import CheckView, Snapshot
 from sidecar.core.state import DeploymentStatus, Health
@@ -139,6 +138,11 @@ def render(
     return Page(200 if yes else 503, CONTENT_TYPE, _encode(shown))
 
 
+def render_bare_refusal(status: DeploymentStatus) -> Page:
+    """Render a 503 that looks at nothing but the status."""
+    return Page(503, CONTENT_TYPE, _encode(_Health(status=Status.FAIL, deployment_status=status, checks={})))
+
+
 def check_status(view: CheckView, at: float) -> Status:
     """Word a check in the draft's three words.
 
@@ -146,8 +150,7 @@ def check_status(view: CheckView, at: float) -> Status:
     not been known for too long; everything between, such as one that is pending or cannot tell, is ``warn``.
     """
     check = view.check
-    gates = view.plan.on_failure in (OnFailure.DRAIN, OnFailure.UNREADY)
-    if check.state is CheckState.FAILING or (gates and at > stale_at(check, view.plan)):
+    if check.state is CheckState.FAILING or (view.plan.on_failure in GATING and at > stale_at(check, view.plan)):
         return Status.FAIL
     passes = check.state is CheckState.PASSING and check.outcome is Outcome.PASS
     return Status.PASS if passes else Status.WARN

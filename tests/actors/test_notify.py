@@ -11,14 +11,16 @@ from core.telling import event, status
 from msgspec.structs import replace
 from servers.http import whole
 from servers.receiver import receiving
-from servers.store import MemoryStore
+from servers.store import BrittleStore
 
 from sidecar.actors import notify, outbox
 from sidecar.actors.notify import Notifier
 from sidecar.core.events import EventKind
 from sidecar.core.notify_plan import NotifyPlan, SinkKind, SinkPlan
+from sidecar.core.plan import StatePlan
 from sidecar.core.severity import Severity
 from sidecar.core.sink import SinkState
+from sidecar.store.contract import StoreError
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +41,8 @@ def sink(receiver, **more):
 
 def planned(rules=None, **sinks):
     """A plan with these sinks."""
-    return replace(plan(), notify=NotifyPlan(sinks=sinks, **(rules or {})))
+    state = StatePlan(replica="web-1")
+    return replace(plan(), state=state, notify=NotifyPlan(sinks=sinks, **(rules or {})))
 
 
 class Desk:
@@ -49,9 +52,8 @@ class Desk:
         self.moved = asyncio.Event()
         self.sinks = {}
         self.log = []
-        if store is not None:
-            store.moved = self.moved.set
-        self.notifier = Notifier(plan_, "web-1", store, publish=self._publish, log=self._log)
+        store.moved = self.moved.set
+        self.notifier = Notifier(plan_, store, publish=self._publish, log=self._log)
 
     def _publish(self, sinks):
         self.sinks = {each.name: each for each in sinks}
@@ -77,7 +79,7 @@ class Desk:
 @asynccontextmanager
 async def at_work(plan_, store=None):
     """Run a notifier for as long as the block lasts, and then cut it off."""
-    desk = Desk(plan_, store)
+    desk = Desk(plan_, store or BrittleStore())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(desk.notifier.run)
         yield desk
@@ -170,26 +172,26 @@ async def test_only_who_wants_to_be_told_is():
 
 async def test_what_was_not_delivered_is_sent_after_a_restart():
     """From the store, with the id that it had; then the store holds nothing any more."""
-    store = MemoryStore()
+    store = BrittleStore()
     async with receiving(*[whole(503)] * 1000) as receiver, at_work(planned(ops=sink(receiver)), store) as desk:
         desk.tell(event(EventKind.DRAIN_BEGUN))
         first = await receiver.next()
-        await desk.until(lambda: store.streams.get("outbox/web-1/ops"))
+        await desk.until(lambda: store.entries("outbox/self/ops"))
     async with receiving() as receiver, at_work(planned(ops=sink(receiver)), store) as desk:
         again = await receiver.next()
-        await desk.until(lambda: store.streams["outbox/web-1/ops"] == [])
+        await desk.until(lambda: store.entries("outbox/self/ops") == [])
         assert desk.sinks["ops"].delivered == 1
     assert again.event == first.event
 
 
 async def test_what_people_know_is_remembered_over_a_restart():
     """Who was told of a problem before is told of its end after."""
-    store = MemoryStore()
+    store = BrittleStore()
     async with receiving() as receiver:
         async with at_work(planned(ops=sink(receiver)), store) as desk:
             desk.tell(status("unhealthy"))
             await receiver.next()
-            await desk.until(lambda: store.documents and store.streams["outbox/web-1/ops"] == [])
+            await desk.until(lambda: store.documents and store.entries("outbox/self/ops") == [])
         async with at_work(planned(ops=sink(receiver)), store) as desk:
             desk.tell(event(EventKind.STARTED, Severity.INFO), status("ready"))
             assert await receiver.next_events(1) == ["ready"]
@@ -198,7 +200,7 @@ async def test_what_people_know_is_remembered_over_a_restart():
 @pytest.mark.parametrize("state", ["down", "hanging"])
 async def test_without_a_store_that_works_messages_go_on_from_memory(state):
     """A store that fails or hangs delays no message, later ones neither."""
-    store = MemoryStore()
+    store = BrittleStore()
     setattr(store, state, True)
     async with receiving() as receiver, at_work(planned(ops=sink(receiver)), store) as desk:
         for kind in (EventKind.DRAIN_BEGUN, EventKind.DRAIN_FINISHED):
@@ -208,46 +210,46 @@ async def test_without_a_store_that_works_messages_go_on_from_memory(state):
 
 async def test_a_store_that_is_down_at_the_start_is_asked_again():
     """What could not be kept is kept as soon as the store works; what lies there is sent then."""
-    store = MemoryStore()
-    await store.append("outbox/web-1/ops", [msgspec.json.encode(notice(1)), b"of another version"], 10)
+    store = BrittleStore()
+    await store.append("outbox/self/ops", [msgspec.json.encode(notice(1)), b"of another version"], 10)
     store.down = True
     async with receiving(*[whole(503)] * 3) as receiver, at_work(planned(ops=sink(receiver)), store) as desk:
         desk.tell(event(EventKind.DRAIN_BEGUN))
         await receiver.next()
         store.down = False
         await desk.until(lambda: desk.sinks["ops"].delivered == 2)
-        await desk.until(lambda: store.streams["outbox/web-1/ops"] == [])
+        await desk.until(lambda: store.entries("outbox/self/ops") == [])
 
 
 async def test_a_write_of_unknown_outcome_is_not_repeated_for_ever():
     """After a failure the store is looked into first; no message stays in it, and none is lost."""
-    store = MemoryStore()
-    append, failures = store.append, iter([True, True])
+    store = BrittleStore()
+    append = store.append
 
     async def unsure(stream, values, keep):
         await append(stream, values, keep)
-        store.down = next(failures, False)
-        await store.call("append")
+        store.down = True
+        raise StoreError("nobody knows whether it was written")
 
     store.append = unsure
     async with receiving(*[whole(503)] * 3) as receiver, at_work(planned(ops=sink(receiver)), store) as desk:
         desk.tell(event(EventKind.DRAIN_BEGUN))
         await receiver.next()
         await desk.until(lambda: store.down)
-        store.down = False
+        store.down, store.append = False, append
         await desk.until(lambda: desk.sinks["ops"].delivered == 1)
-        await desk.until(lambda: store.streams["outbox/web-1/ops"] == [])
+        await desk.until(lambda: store.entries("outbox/self/ops") == [])
 
 
 async def test_what_is_too_old_is_given_up_and_said():
     """A page of last week helps nobody; it is not even tried."""
-    store = MemoryStore()
+    store = BrittleStore()
     old = notice(1, at=notice().at - 3600)
-    await store.append("outbox/web-1/ops", [msgspec.json.encode(old)], 10)
+    await store.append("outbox/self/ops", [msgspec.json.encode(old)], 10)
     rules = {"keep_trying": 600.0}
     async with receiving() as receiver, at_work(planned(rules, ops=sink(receiver)), store) as desk:
         await desk.until(lambda: desk.sinks["ops"].lost == 1)
-        await desk.until(lambda: store.streams["outbox/web-1/ops"] == [])
+        await desk.until(lambda: store.entries("outbox/self/ops") == [])
         assert receiver.deliveries.empty()
     [lost] = desk.log
     expected = "sink ops was not told, because it could not be delivered within 600 s: ready -> unhealthy (1)"

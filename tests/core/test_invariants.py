@@ -24,16 +24,16 @@ from sidecar.core.events import (
     StopRequested,
     TimePassed,
 )
-from sidecar.core.health import CheckState
+from sidecar.core.health import GATING, CheckState
 from sidecar.core.identity import Ending
-from sidecar.core.machine import begin_state, step
+from sidecar.core.machine import begin_state, step, step_in_full
 from sidecar.core.plan import OnFailure, Target
 from sidecar.core.restart import ChildPhase
 from sidecar.core.state import DeploymentStatus, GatewayPhase, Maintenance
 from sidecar.core.verdict import Evidence, Outcome
 
 WEB, MCP = probe("web", failure_threshold=2), probe("mcp", failure_threshold=1)
-DB = probe("db", target=Target.UPSTREAM, on_failure=OnFailure.UNREADY)
+DB = probe("db", target=Target.UPSTREAM, on_failure=OnFailure.UNREADY, stale_after=20.0)
 CACHE = probe("cache", target=Target.UPSTREAM)
 TRIAL = probe("trial", target=Target.UPSTREAM, on_failure=OnFailure.OBSERVE, startup=False)
 PLANS = (
@@ -59,13 +59,15 @@ class AnyOrder(RuleBasedStateMachine):
         """Step, and check what the step itself must obey."""
         before = self.state
         try:
-            self.state, _, actions = step(before, fact, self.now)
+            stepped = step(before, fact, self.now)
         except IllegalTransitionError:
             assert isinstance(fact, DrainAdvanced), "only a drain's step can be refused"
             return
         except RefusedError:
             assert isinstance(fact, DrainOrdered), "only an order can be refused"
             return
+        assert stepped == step_in_full(before, fact, self.now), "the shortcut has led elsewhere"
+        self.state, _, actions = stepped
         if self.state.health.ready:
             self.unready_since = None
         elif self.unready_since is None:
@@ -140,10 +142,15 @@ class AnyOrder(RuleBasedStateMachine):
         """Nothing is heard for a while."""
         self.now += seconds
 
-    @rule(name=st.sampled_from(NAMES), outcome=st.sampled_from(Outcome), evidence=st.sampled_from(Evidence))
-    def probe_reports(self, name, outcome, evidence):
-        """One verdict."""
-        self.take(ProbeReported(name, verdict(outcome, self.now, evidence=evidence)))
+    @rule(
+        name=st.sampled_from(NAMES),
+        outcome=st.sampled_from(Outcome),
+        evidence=st.sampled_from(Evidence),
+        age=st.sampled_from([0.0, 2.0, 25.0, 50.0]),
+    )
+    def probe_reports(self, name, outcome, evidence, age):
+        """One verdict, on what was observed just now or long ago."""
+        self.take(ProbeReported(name, verdict(outcome, self.now - age, evidence=evidence)))
 
     @rule(rounds=st.integers(1, 8))
     def all_is_well(self, rounds):
@@ -256,6 +263,17 @@ class AnyOrder(RuleBasedStateMachine):
         """Whatever comes past its end, it ends the maintenance."""
         self.take(TimePassed())
         assert self.state.maintenance is None or self.now < self.state.maintenance.until
+
+    @invariant()
+    def everything_may_be_believed_until_then(self):
+        """A check that is silent too long ends it, and one that gates readiness also by being unknown too long."""
+        ends = {
+            item.name: item.stale_after + (check.known_at if item.on_failure in GATING else check.reported_at)
+            for item in self.state.plan.probes
+            if (check := self.state.checks[item.name])
+        }
+        assert ends == {name: check.believe_until for name, check in self.state.checks.items()}
+        assert self.state.health.believe_until == min(ends.values())
 
     @invariant()
     def maintenance_outranks_every_probe(self):

@@ -8,7 +8,18 @@ import pytest
 
 import sidecar.core
 
-ALLOWED = {"bisect", "collections", "enum", "itertools", "math", "msgspec", "sidecar", "typing"}
+ALLOWED = {
+    "bisect",
+    "collections",
+    "enum",
+    "functools",
+    "itertools",
+    "math",
+    "msgspec",
+    "operator",
+    "sidecar",
+    "typing",
+}
 FILES = sorted(Path(sidecar.core.__file__).parent.glob("*.py"))
 
 

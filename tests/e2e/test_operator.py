@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from servers.asking import ask, tell
+from servers.asking import ask, holding, tell
 from servers.configuration import short
 from servers.deployment import BIN, WITHIN, Deployment, Program
 from servers.ports import take_port
@@ -125,7 +125,10 @@ def test_maintenance_outranks_the_probes_and_survives_a_crash_of_the_sidecar(
     assert operator.says("maintenance", "off").stdout == "maintenance is off: the probes decide again\n"
     again.event("maintenance_ended", severity="info")
     assert operator.says("wait", "ready").returncode == 0
-    assert list((deployment.directory / "state" / NAME).iterdir()) == []
+    again.signal(signal.SIGKILL)
+    again.exit_status()
+    deployment.sidecar(short(), env=state).event("status_changed", after="ready")
+    assert ask(deployment.port).status == 200
 
 
 def test_maintenance_ends_by_itself(deployment: Deployment, operator: Operator) -> None:
@@ -143,15 +146,17 @@ def test_a_state_that_cannot_be_kept_or_read_is_told(deployment: Deployment, ope
     start(deployment, short() + '\n[state]\ndir = "file"\n')
     done = operator.says("maintenance", "on", "--reason", "x", "--for", "10m")
     assert done.returncode == 0
-    assert "it will not survive a restart of the sidecar: cannot write file/maintenance-" in done.stdout
+    assert "it will not survive a restart of the sidecar: cannot write file/sidecar-" in done.stdout
     assert ask(deployment.port).status == 503
 
     deployment.port = take_port()
     state = deployment.directory / "state"
     state.mkdir()
-    (state / f"maintenance-{deployment.port}.json").write_text("spoilt")
+    (state / f"sidecar-{deployment.port}.sqlite3").write_text("spoilt")
     sidecar = deployment.sidecar(short() + '\n[state]\ndir = "state"\n')
-    assert "cannot read the maintenance in state/" in sidecar.event("remark", severity="warning")["message"]
+    told = sidecar.event("remark", severity="warning")["message"]
+    assert told.startswith("if there was maintenance before the restart, it is over: state/sidecar-")
+    assert "it is set aside as state/sidecar-" in told
     sidecar.event("status_changed", after="ready")
 
 
@@ -176,14 +181,15 @@ def test_maintenance_that_makes_no_sense_is_told(operator: Operator, words: list
 
 def test_a_healthy_gateway_is_drained_on_order(deployment: Deployment, operator: Operator) -> None:
     """Lame duck first, then SIGTERM; in vain while it is under way or nobody is left."""
-    gateway, sidecar = start(deployment, short(lame_duck="1s", min_uptime="1h"))
-    done = operator.says("drain", "--reason", "it leaks")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"draining process {gateway.pid}: readiness is 503")
-    assert ask(deployment.port).status == 503
-    again = operator.says("drain")
-    assert (again.returncode, again.stdout) == (1, "")
-    assert "sidecar: cannot drain: one is under way" in again.stderr
+    gateway, sidecar = start(deployment, short(quiesce="30s", min_uptime="1h"))
+    with holding(deployment.gateway_port):
+        done = operator.says("drain", "--reason", "it leaks")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"draining process {gateway.pid}: readiness is 503")
+        assert ask(deployment.port).status == 503
+        again = operator.says("drain")
+        assert (again.returncode, again.stdout) == (1, "")
+        assert "sidecar: cannot drain: one is under way" in again.stderr
     gateway.event("terminated")
     sidecar.event("drain_finished")
     assert "the gateway's process is gone" in operator.says("drain").stderr
@@ -236,11 +242,11 @@ def test_a_script_can_wait(deployment: Deployment, operator: Operator) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "no sidecar runs here" in done.stderr
     waiting = deployment.start([BIN / "sidecar", "wait", "started"], env=deployment.ports)
-    _, sidecar = start(deployment, short())
+    _, sidecar = start(deployment, short(drain_after="1h"))
     assert waiting.exit_status() == 0
     tell(deployment.gateway_port, "become/status/500")
     sidecar.event("status_changed", after="unhealthy")
-    done = operator.says("wait", "ready", "--timeout", "200ms")
+    done = operator.says("wait", "ready", "--timeout", "1s")
     assert (done.returncode, done.stdout) == (1, "")
     assert "not ready in time (unhealthy)" in done.stderr
     assert operator.says("wait", "live").returncode == 0

@@ -1,7 +1,6 @@
 """What ``/proc`` tells about real processes."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import warnings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from servers.processes import freeze
 
 from sidecar.linux import procfs
 
@@ -40,9 +40,9 @@ def child():
         process.kill()
 
 
-def await_change(pid, change):
-    """Wait until the process has ended or stopped, without collecting it."""
-    os.waitid(os.P_PID, pid, change | os.WNOWAIT)
+def await_exit(pid):
+    """Wait until the process has ended, without collecting it."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def is_refused(question, pid):
@@ -96,14 +96,13 @@ def test_any_name_is_read_rightly(comm, pid, ppid, ticks):
 def test_a_zombie_has_exited(child):
     """A process that has ended but was not collected is still there to see, and known to have ended."""
     child.kill()
-    await_change(child.pid, os.WEXITED)
+    await_exit(child.pid)
     assert (procfs.stat(child.pid).state, procfs.stat(child.pid).exited) == ("Z", True)
 
 
 def test_a_stopped_process(child):
     """A process stopped by a signal has not exited."""
-    child.send_signal(signal.SIGSTOP)
-    await_change(child.pid, os.WSTOPPED)
+    freeze(child.pid)
     assert (procfs.stat(child.pid).state, procfs.stat(child.pid).exited) == ("T", False)
 
 

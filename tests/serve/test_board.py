@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from serve.situations import GATEWAY, OUT, PROBES, SITUATIONS, expired, ready, starting, unhealthy
+from serve.situations import (
+    GATEWAY,
+    OUT,
+    PROBES,
+    SITUATIONS,
+    expired,
+    expired_starting,
+    ready,
+    starting,
+    unhealthy,
+)
 
 from sidecar.core.events import (
     GatewayAppeared,
@@ -16,6 +26,7 @@ from sidecar.core.events import (
     StopRequested,
 )
 from sidecar.core.verdict import Evidence, Outcome
+from sidecar.serve import health_json
 from sidecar.serve.routes import Route
 
 ANSWERS = [
@@ -134,6 +145,18 @@ def test_new_evidence_ends_an_expiry():
     assert scene.get(Route.READY)[0] == 503
     scene.pass_all()
     assert scene.get(Route.READY)[0] == 200
+
+
+@pytest.mark.parametrize("details", [False, True])
+@pytest.mark.parametrize("situation", [expired, expired_starting])
+def test_nothing_needs_to_work_in_order_to_say_that_nothing_works(situation, details, monkeypatch):
+    """Readiness is 503 past a snapshot's time even if its page cannot be rendered."""
+    scene = situation()
+    told = json.loads(scene.get(Route.READY, details=details)[2])["deploymentStatus"]
+    scene.report("trial", Outcome.PASS)  # what was rendered is forgotten, and the rest stays too old
+    monkeypatch.setattr(health_json, "render", lambda *_, **__: 1 / 0)
+    code, _, body = scene.get(Route.READY, details=details)
+    assert (code, json.loads(body)) == (503, {"status": "fail", "deploymentStatus": told, "checks": {}})
 
 
 @pytest.mark.parametrize("route", Route)

@@ -13,6 +13,7 @@ from serve.situations import GATEWAY, PLAN, PROBES, SITUATIONS, Scene, degraded,
 
 from sidecar.core.events import GatewayAppeared, ProbeReported
 from sidecar.core.plan import GatewayPlan, ServerPlan
+from sidecar.core.rules import ReleasePlan
 from sidecar.core.verdict import Finding, Outcome, Phase
 from sidecar.serve.health_json import About, render
 from sidecar.serve.routes import Route
@@ -34,7 +35,7 @@ def _marked(situation):
         probes=tuple(replace(each, spec=_Spec(), kind="MARK-kind") for each in PROBES),
         gateway=GatewayPlan(host="MARK-host", port=7007, pid_file="MARK-pid-file", process_name="MARK-process"),
         server=ServerPlan(token="MARK-token"),
-        release="MARK-release",
+        release=ReleasePlan(id="MARK-release"),
         source="MARK-source",
         secrets=frozenset({"MARK-secret"}),
         remarks=("MARK-remark",),
@@ -177,7 +178,7 @@ def test_without_probes_there_is_a_page_all_the_same(details):
 
 def test_text_that_is_no_unicode_does_not_break_the_page():
     """Bytes of the environment that are no UTF-8 come as lone surrogates; the page replaces them."""
-    scene = Scene(replace(plan(probe("gate\udcffway")), release="\udcfe"))
+    scene = Scene(replace(plan(probe("gate\udcffway")), release=ReleasePlan(id="\udcfe")))
     assert _page(scene)["releaseId"] == "?"
     assert list(_page(scene, details=False)["checks"]) == ["gate?way:responseTime"]
 
@@ -189,7 +190,7 @@ NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 def test_no_clock_and_no_value_breaks_the_page(numbers, text):
     """A clock that jumps anywhere, and numbers that are none, leave a page that is JSON."""
     wall, elapsed, at, started, note = numbers
-    scene = Scene(replace(PLAN, release=text))
+    scene = Scene(replace(PLAN, release=ReleasePlan(id=text)))
     scene.tracker.record(GatewayAppeared(process(started=1.0)))
     given = verdict(Outcome.FAIL, scene.now, reason=text, elapsed=elapsed)
     seen = replace(given.observation, wall=wall, notes={text: note})

@@ -1,85 +1,64 @@
-"""A store in memory that tests can break, hang and look into: everything that a store promises, but that it lasts."""
+"""A store in memory that tests can break, hang, and look into."""
 
 import anyio
 import anyio.lowlevel
 
-from sidecar.store.contract import Store, StoreError
+from sidecar.store.contract import StoreError
+from sidecar.store.passing import PassingStore
 
 
-class MemoryStore(Store):
-    """Documents and streams in dictionaries. ``down``: every call fails. ``hanging``: every call waits for ever."""
+class BrittleStore(PassingStore):
+    """``down``: every call fails. ``hanging``: every call waits for ever."""
 
     lasting = True
-    shared = False
-    unfit = "it is in memory"
 
     def __init__(self):
-        self.documents = {}
-        self.streams = {}
+        super().__init__("it is in memory")
         self.calls = []
         self.down = False
         self.hanging = False
         self.moved = lambda: None
-        """Called when something was asked for, and when something has changed."""
-        self._number = 0
+        """Called when something is asked for, and when it was done."""
+
+    @property
+    def documents(self):
+        """What is kept by name."""
+        return self._documents
+
+    def entries(self, stream):
+        """What is kept in a stream."""
+        return [value for _, value in self._streams.get(stream, [])]
 
     async def get(self, name):
-        """See the contract, as of all these."""
-        await self.call("get")
-        return self.documents.get(name)
+        """Fail, hang, or do what a store does; as all of these."""
+        return await self._do("get", super().get(name))
 
     async def put(self, name, value):
-        """Replace."""
-        await self.call("put")
-        self.documents[name] = value
-        self.moved()
-
-    async def remove(self, name):
-        """Remove."""
-        await self.call("remove")
-        self.documents.pop(name, None)
-        self.moved()
-
-    async def claim(self, name, value):
-        """Put, if nothing is there."""
-        await self.call("claim")
-        return self.documents.setdefault(name, value)
-
-    async def names(self, prefix):
-        """Name."""
-        await self.call("names")
-        return sorted(name for name in self.documents if name.startswith(prefix))
+        """Put."""
+        await self._do("put", super().put(name, value))
 
     async def append(self, stream, values, keep):
         """Append."""
-        await self.call("append")
-        entries = self.streams.setdefault(stream, [])
-        for value in values:
-            self._number += 1
-            entries.append((self._number, value))
-        del entries[:-keep]
-        self.moved()
+        await self._do("append", super().append(stream, values, keep))
 
     async def read(self, stream, limit):
         """Read."""
-        await self.call("read")
-        return self.streams.get(stream, [])[:limit]
+        return await self._do("read", super().read(stream, limit))
 
     async def drop(self, stream, numbers):
         """Drop."""
-        await self.call("drop")
-        self.streams[stream] = [entry for entry in self.streams.get(stream, []) if entry[0] not in numbers]
-        self.moved()
+        await self._do("drop", super().drop(stream, numbers))
 
-    async def aclose(self):
-        """Nothing is held."""
-
-    async def call(self, name):
-        """Note a call, and fail or hang where that is wanted."""
+    async def _do(self, name, work):
         self.calls.append(name)
         self.moved()
-        await anyio.lowlevel.checkpoint()
-        if self.hanging:
-            await anyio.sleep_forever()
-        if self.down:
-            raise StoreError("the store is down")
+        try:
+            await anyio.lowlevel.checkpoint()
+            if self.hanging:
+                await anyio.sleep_forever()
+            if self.down:
+                raise StoreError("the store is down")
+            return await work
+        finally:
+            work.close()
+            self.moved()

@@ -1,0 +1,48 @@
+"""What an operator says: it outranks what the probes see."""
+
+from msgspec.structs import replace
+
+from sidecar.core.drain import begin
+from sidecar.core.errors import RefusedError
+from sidecar.core.events import Action, BeginDrain, DrainOrdered, MaintenanceBegun, MaintenanceEnded
+from sidecar.core.policy import refuse_order
+from sidecar.core.state import State
+
+
+def operator_spoke(
+    state: State, fact: MaintenanceBegun | MaintenanceEnded | DrainOrdered, now: float
+) -> tuple[State, tuple[Action, ...]]:
+    """Take in a word or an order. Raises ``RefusedError`` for an order that cannot be carried out."""
+    match fact:
+        case MaintenanceBegun():
+            return replace(state, maintenance=fact.maintenance), ()
+        case MaintenanceEnded():
+            return _end_maintenance(state, now), ()
+        case DrainOrdered():
+            return _drain_ordered(state, fact, now)
+
+
+def expire(state: State, now: float) -> State:
+    """End what an operator has said for a time that is over."""
+    is_over = state.maintenance is not None and now >= state.maintenance.until
+    return _end_maintenance(state, now) if is_over else state
+
+
+def _end_maintenance(state: State, now: float) -> State:
+    """Let the probes decide again. What was broken meanwhile has ``drain_after`` from now to come back."""
+    if state.maintenance is None:
+        return state
+    checks = {
+        name: check if check.local_since is None else replace(check, local_since=now)
+        for name, check in state.checks.items()
+    }
+    return replace(state, maintenance=None, checks=checks)
+
+
+def _drain_ordered(state: State, fact: DrainOrdered, now: float) -> tuple[State, tuple[Action, ...]]:
+    process, why = state.gateway.process, refuse_order(state)
+    if why is not None or process is None:
+        raise RefusedError(f"cannot drain: {why}")
+    reason = f"ordered by {fact.by}: {fact.reason}"
+    drain = begin(state.drain, process, reason, state.plan.drain, now, ordered=True)
+    return replace(state, drain=drain, withheld=None), (BeginDrain(process, reason),)

@@ -1,7 +1,7 @@
 """The composition root: which parts there are, and who hears of what."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,12 +17,15 @@ from sidecar.config import load
 from sidecar.configfile import read_config
 from sidecar.contract import Evidence, Memo, Outcome, Probe, Run, Setting
 from sidecar.core.drain import DrainStep
+from sidecar.core.errors import RefusedError
 from sidecar.core.events import (
     Action,
     BeginDrain,
+    BeginRollback,
     CancelDrain,
     CancelStart,
     DrainAdvanced,
+    DrainOrdered,
     Event,
     GatewayAppeared,
     GatewayExited,
@@ -31,6 +34,9 @@ from sidecar.core.events import (
     ProbeNow,
     ProbeReported,
     Replanned,
+    SaveGood,
+    SaveRelease,
+    SaveStanding,
     StartChild,
 )
 from sidecar.core.identity import GatewayProcess
@@ -42,12 +48,20 @@ from sidecar.gateway import Gateway
 from sidecar.gateway.child import Command
 from sidecar.gateway.held import hold
 from sidecar.memo import StoreMemo
+from sidecar.platforms import open_platform
+from sidecar.platforms.contract import Platform
+from sidecar.platforms.parent import ParentPlatform
 from sidecar.registry import known_kinds, load_kind
+from sidecar.releases import Releases
 from sidecar.store import replica_of
 from sidecar.store.contract import Store
 from sidecar.tracker import Tracker
+from sidecar.traffic import Scraper
 
 USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
+
+FLUSH_WITHIN = 2.0
+"""Seconds to write down at the end what is not written yet."""
 
 
 class Agent:
@@ -61,7 +75,12 @@ class Agent:
         publish: Callable[[Snapshot], None],
         tell: Callable[[Event], None],
         command: Command | None = None,
+        looks_only: bool = False,
     ) -> None:
+        """Take where to keep what must survive, what to do with what comes of it, and the command of parent mode.
+
+        With ``looks_only`` no release is judged. Raises ``SidecarError`` when the plan's platform cannot be used.
+        """
         self.store = store
         self.replica = replica_of(plan.state, plan.server.port)
         self.gateway = Gateway(plan.gateway)
@@ -69,6 +88,7 @@ class Agent:
         self.parent = None
         if command is not None:
             self.parent = Parent(command, self.gateway, record=self.tracker.record, tell=tell)
+        self.releases = None if looks_only else self._follow_releases(plan, store, command, tell)
         self.given_up = anyio.Event()
         """Set when the gateway crashes too often; ``exit_status`` is then what to end with."""
         self.exit_status = 0
@@ -111,11 +131,15 @@ class Agent:
         async with anyio.create_task_group() as self._tasks:
             if self.parent is not None:
                 self._tasks.start_soon(self.parent.reap, name="orphans")
+            if self.releases is not None:
+                self._tasks.start_soon(self.releases.run, name="releases")
             # The watch comes first: a probe of the gateway's process needs to know whom to look at.
             self._watch_gateway()
             async with self._engine:
                 self._engine.replan(self._plan)
                 yield
+            if self.releases is not None:
+                await self.releases.flush(FLUSH_WITHIN)
             self._tasks.cancel_scope.cancel()
 
     async def gateway_gone(self) -> None:
@@ -129,8 +153,9 @@ class Agent:
         return self._engine.beat(name, credential)
 
     def replan(self, plan: Plan) -> None:
-        """Put a new plan in force. The ports and the gateway's place stay what they were at the start."""
-        self._plan = replace(plan, server=self._plan.server, gateway=self._plan.gateway)
+        """Put a new plan in force. The ports, the gateway's place and the release stay what they were at the start."""
+        release = replace(plan.release, id=self._plan.release.id)
+        self._plan = replace(plan, server=self._plan.server, gateway=self._plan.gateway, release=release)
         self.tracker.record(Replanned(self._plan))
         self._watch_gateway()
         self._engine.replan(self._plan)
@@ -185,6 +210,47 @@ class Agent:
             case GiveUp(status):
                 self.exit_status = status
                 self.given_up.set()
+            case SaveRelease() | SaveGood() | SaveStanding() | BeginRollback():
+                if self.releases is not None:
+                    self.releases.act(action)
+
+    def _follow_releases(
+        self, plan: Plan, store: Store, command: Command | None, tell: Callable[[Event], None]
+    ) -> Releases:
+        rules = plan.release
+        return Releases(
+            plan,
+            store,
+            platform=open_platform(plan.rollback, plan.railway, user_agent=USER_AGENT, parent=self._as_platform()),
+            scraper=Scraper(rules.metrics, rules, plan.gateway, user_agent=USER_AGENT, secrets=plan.secrets)
+            if rules.metrics
+            else None,
+            command=tuple(command.arguments) if command else (),
+            state=lambda: self.tracker.state,
+            record=self.tracker.record,
+            tell=tell,
+        )
+
+    def _as_platform(self) -> Platform | None:
+        """Give the parent as what restores an earlier release; None beside a gateway that somebody else has started."""
+        parent = self.parent
+        if parent is None:
+            return None
+        return ParentPlatform(
+            require=parent.require,
+            replace=self._replace_command,
+            running=lambda: parent.arguments,
+            is_ready=lambda: self.tracker.state.health.ready,
+        )
+
+    def _replace_command(self, arguments: Sequence[str]) -> None:
+        """Drain what runs, and have another command started in its place."""
+        assert self.parent is not None  # noqa: S101 - only a parent is asked
+        self.parent.replace(arguments)
+        try:
+            self.tracker.record(DrainOrdered("an earlier release takes its place", "the rollback"))
+        except RefusedError:
+            self.parent.kill()  # no drain is possible: nobody listens, or it is not known who does
 
     async def _start_again(self, pause: float, scope: anyio.CancelScope) -> None:
         assert self.parent is not None  # noqa: S101 - who is asked to start again has started before

@@ -20,6 +20,7 @@ pytest_plugins = [
     "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
     "servers.postgres",
     "servers.postgres_pair",
+    "servers.railway",
     "servers.redis",
     "servers.redis_groups",
     "servers.scraped",

@@ -28,8 +28,8 @@ def command(  # noqa: PLR0917 - click's way
     """Put an earlier RELEASE in the place of the one that runs; without one the last good release.
 
     The same things are checked as before a rollback that begins by itself, but for the fault: `--force` overrides them,
-    as far as there is something to restore and somebody who can. `sidecar releases` shows what there is. The exit status
-    is 0 when the rollback has begun, 1 when it is refused, 2 when no sidecar runs.
+    as far as there is something to restore and somebody who can. `sidecar releases` shows what there is. The exit
+    status is 0 when the rollback has begun, 1 when it is refused, 2 when no sidecar runs.
     """
     if not agreed:
         if not sys.stdin.isatty():

@@ -12,7 +12,7 @@ from sidecar.core.plan import Plan, Target
 from sidecar.core.release import Hold, KnownGood, ReleaseState
 from sidecar.core.rollback import RollbackOrder, RollbackStep
 from sidecar.core.sample import Sample
-from sidecar.core.state import Maintenance
+from sidecar.core.state import Maintenance, Standing
 from sidecar.core.verdict import Verdict
 
 # Facts ------------------------------------------------------------------------------------------------------------
@@ -103,6 +103,12 @@ class MemoryRecalled(Struct, frozen=True):
     memory: Memory
 
 
+class StandingRecalled(Struct, frozen=True):
+    """The sidecar before this one has left what it knew of this deployment."""
+
+    standing: Standing
+
+
 class TrafficMeasured(Struct, frozen=True):
     """The gateway's own metrics have been read: the requests since the last time."""
 
@@ -147,7 +153,14 @@ class RollbackAdvanced(Struct, frozen=True):
 
 
 ReleaseFact = (
-    MemoryRecalled | TrafficMeasured | HoldBegun | HoldEnded | ReleasePromoted | RollbackOrdered | RollbackAdvanced
+    MemoryRecalled
+    | StandingRecalled
+    | TrafficMeasured
+    | HoldBegun
+    | HoldEnded
+    | ReleasePromoted
+    | RollbackOrdered
+    | RollbackAdvanced
 )
 
 Fact = (
@@ -285,12 +298,19 @@ class SaveGood(Struct, frozen=True):
     """What was measured of it; empty where that was not enough, and the baseline before is kept."""
 
 
+class SaveStanding(Struct, frozen=True):
+    """Write down what the sidecar after this one has to take up."""
+
+    standing: Standing
+
+
 class BeginRollback(Struct, frozen=True):
     """Carry out a rollback of this release, or go on with one that was begun."""
 
     order: RollbackOrder
 
 
-ReleaseAction = SaveRelease | SaveGood | BeginRollback
+StoreAction = SaveRelease | SaveGood | SaveStanding | BeginRollback
+"""What is done by way of the store, in this order."""
 
-Action = BeginDrain | CancelDrain | ProbeNow | StartChild | CancelStart | GiveUp | ReleaseAction
+Action = BeginDrain | CancelDrain | ProbeNow | StartChild | CancelStart | GiveUp | StoreAction

@@ -24,6 +24,7 @@ from sidecar.core.events import (
     RollbackOrdered,
     SaveGood,
     SaveRelease,
+    StandingRecalled,
     TrafficMeasured,
 )
 from sidecar.core.memory import NOT_RECALLED
@@ -33,6 +34,7 @@ from sidecar.core.restart import ChildPhase
 from sidecar.core.rollback import FINAL, RollbackOrder, RollbackPhase
 from sidecar.core.rollback import advance as advance_rollback
 from sidecar.core.rules import ReleaseMode
+from sidecar.core.standing import take_up
 from sidecar.core.state import RollbackState, State
 
 CHECKPOINT = 30.0
@@ -58,6 +60,8 @@ def take_in(state: State, fact: ReleaseFact, now: float) -> Followed:
     match fact:
         case MemoryRecalled():
             return Followed(_recall(state, fact, now), ())
+        case StandingRecalled():
+            return Followed(take_up(replace(state, standing=fact.standing)), ())
         case TrafficMeasured() if state.release is not None:
             measured = probation.measure_traffic(state, state.release, fact.sample)
             return Followed(replace(state, release=measured), ())

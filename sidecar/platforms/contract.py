@@ -7,10 +7,20 @@ from msgspec import Struct
 
 from sidecar.core.errors import SidecarError
 from sidecar.core.release import KnownGood
+from sidecar.core.rollback import Restorable
 
 
 class PlatformError(SidecarError):
-    """The platform has refused, or could not be asked: nothing has changed there."""
+    """The platform has refused: nothing has changed there, and asking again would not help."""
+
+
+class UnavailableError(PlatformError):
+    """The platform could not be asked now: nothing has changed there, and asking again later may help."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """For how many seconds the platform wants to be left alone, where it says."""
 
 
 class UncertainError(SidecarError):
@@ -29,11 +39,12 @@ class Restoration(StrEnum):
     """The platform cannot tell."""
 
 
-class Restorable(Struct, frozen=True):
-    """Something that the platform can restore."""
+class Progress(Struct, frozen=True):
+    """What the platform says about a rollback."""
 
-    deployment: str
-    """What the platform calls it."""
+    restoration: Restoration
+    words: str
+    """The same for people, with what was seen."""
 
 
 class Platform(ABC):
@@ -42,16 +53,23 @@ class Platform(ABC):
     name: str
 
     @abstractmethod
+    async def accepted(self) -> str:
+        """Find out whether it would let us ask, changing nothing; tells what it said. Raises ``PlatformError``."""
+
+    @abstractmethod
     async def find(self, target: KnownGood) -> Restorable:
-        """Find out whether this release can be restored now, changing nothing. Raises ``PlatformError``: why not."""
+        """Find out whether this release can be restored now, changing nothing. Raises ``PlatformError`` if not."""
 
     @abstractmethod
-    async def roll_back(self, target: KnownGood, found: Restorable) -> None:
-        """Ask for it, once. Raises ``PlatformError`` when nothing changed, ``UncertainError`` when nobody knows."""
+    async def roll_back(self, target: KnownGood, found: Restorable, bad: str) -> None:
+        """Ask for it in the place of the release ``bad``, once.
+
+        Raises ``PlatformError`` when nothing was changed, ``UncertainError`` when that is not known.
+        """
 
     @abstractmethod
-    async def progress(self, target: KnownGood, found: Restorable, asked_at: float) -> Restoration:
-        """Look what has come of a rollback that was asked for at this Unix time. Raises ``PlatformError``."""
+    async def progress(self, target: KnownGood, found: Restorable) -> Progress:
+        """Look what has come of a rollback that was asked for, or may have been. Raises ``PlatformError``."""
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -1,0 +1,69 @@
+"""A program of one's own rolls back, told the target by its environment; its exit status tells whether it has."""
+
+import os
+import shutil
+from collections.abc import Sequence
+
+import anyio.to_thread
+
+from sidecar.core.release import KnownGood
+from sidecar.core.rollback import Restorable
+from sidecar.linux.program import Ended, run_program
+from sidecar.platforms.contract import Platform, PlatformError, Progress, Restoration, UncertainError
+
+
+class Command(Platform):
+    """Status 0 is done, any other is refused. What becomes of it, only the restored release's own sidecar can tell."""
+
+    name = "the rollback command"
+
+    def __init__(self, argv: Sequence[str], *, timeout: float) -> None:
+        self._argv = argv
+        self._timeout = timeout
+
+    async def accepted(self) -> str:
+        """Look for the program. It is not run, for it has no question to answer."""
+        return f"the rollback command is {await self._find()}"
+
+    async def find(self, target: KnownGood) -> Restorable:
+        """Look for the program; whether it can restore this release, only it knows."""
+        await self._find()
+        return Restorable(next(iter(target.deployments), target.release))
+
+    async def roll_back(self, target: KnownGood, found: Restorable, bad: str) -> None:  # noqa: ARG002 - it is told all
+        """Run the program. At the deadline it is killed with all it has started; what it leaves behind else, stays."""
+        told = {
+            "SIDECAR_TARGET_RELEASE": target.release,
+            "SIDECAR_TARGET_DEPLOYMENTS": " ".join(target.deployments),
+            "SIDECAR_BAD_RELEASE": bad,
+        }
+        name = self._argv[0]
+        try:
+            ended = await run_program(self._argv, {**os.environ, **told}, self._timeout)
+        except (OSError, ValueError) as error:
+            why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+            raise PlatformError(f"cannot start the rollback command {name!r}: {why}") from None
+        if ended.status is None:
+            raise UncertainError(f"the rollback command {name!r} was killed after {self._timeout:g} s{_said(ended)}")
+        if ended.status < 0:
+            raise UncertainError(f"the rollback command {name!r} was ended by signal {-ended.status}{_said(ended)}")
+        if ended.status > 0:
+            raise PlatformError(f"the rollback command {name!r} has ended with status {ended.status}{_said(ended)}")
+
+    async def progress(self, target: KnownGood, found: Restorable) -> Progress:  # noqa: ARG002 - it could say nothing
+        """Say that nobody here can tell."""
+        return Progress(Restoration.UNKNOWN, f"only {target.release} itself can tell, by its own sidecar")
+
+    async def aclose(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+    async def _find(self) -> str:
+        path = await anyio.to_thread.run_sync(shutil.which, self._argv[0])
+        if path is None:
+            raise PlatformError(f"cannot find the rollback command {self._argv[0]!r}, or it may not be executed")
+        return path
+
+
+def _said(ended: Ended) -> str:
+    lines = ended.output.strip().splitlines()
+    return f": {lines[-1].strip()[:300]}" if lines else ", and said nothing"

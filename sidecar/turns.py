@@ -1,0 +1,89 @@
+"""Who carries a rollback out, kept in the store: a chain of turns, each claimed once, each written by its owner alone.
+
+Whoever goes on from another's turn claims the next one. An owner looks for a next turn just before it asks the
+platform: where there is one, the rollback is no longer its own. And whoever has claimed the next one takes it that the
+owner before has just asked. So of two that meet one alone asks, unless one is stopped between that look and asking.
+"""
+
+from urllib.parse import quote, unquote
+
+import msgspec
+from msgspec.structs import replace
+
+from sidecar.core.errors import SidecarError
+from sidecar.core.rollback import RollbackPhase, RollbackRecord
+from sidecar.store.contract import Store
+
+PREFIX = "rollback/"
+
+CLOCKS_APART = 5.0
+"""Seconds by which the clocks of two machines may differ."""
+
+
+class Turns:
+    """The turns of the rollback of one release. Every call raises ``StoreError`` when the store cannot be used."""
+
+    def __init__(self, store: Store, release: str) -> None:
+        self._store = store
+        self._place = PREFIX + quote(release, safe="")
+
+    async def last(self) -> tuple[int, RollbackRecord | None]:
+        """Give the number of the last turn, from 1, and what is written in it; 0 and None where there is none."""
+        turn, record = 0, None
+        while (data := await self._store.get(self._name(turn + 1))) is not None:
+            turn += 1
+            record = _read(data, self._name(turn))
+        return turn, record
+
+    async def claim(self, turn: int, record: RollbackRecord) -> bool:
+        """Claim a turn; tell whether it is ours. To be repeated with the same record where the store has failed."""
+        ours = msgspec.json.encode(record)
+        return await self._store.claim(self._name(turn), ours) == ours
+
+    async def write(self, turn: int, record: RollbackRecord) -> None:
+        """Write down how far our own turn has come."""
+        await self._store.put(self._name(turn), msgspec.json.encode(record))
+
+    async def is_last(self, turn: int) -> bool:
+        """Tell whether nobody has claimed the next one."""
+        return await self._store.get(self._name(turn + 1)) is None
+
+    def _name(self, turn: int) -> str:
+        return f"{self._place}/{turn}"
+
+
+async def confirm(store: Store, release: str, replica: str, started: float, now: float) -> list[RollbackRecord]:
+    """Write down, as a healthy release's own sidecar, that the rollbacks to this release have come to their good end.
+
+    ``started`` is when this sidecar began, ``now`` the time, as Unix times: one that already ran when the platform was
+    asked proves nothing. Returns what was confirmed. Raises ``StoreError``.
+    """
+    places = {name.rpartition("/")[0] for name in await store.names(PREFIX)}
+    confirmed = []
+    for place in sorted(places):
+        turns = Turns(store, unquote(place.removeprefix(PREFIX)))
+        turn, record = await turns.last()
+        while record is not None and _is_unconfirmed(record, release, started):
+            end = replace(
+                record, phase=RollbackPhase.VERIFIED, replica=replica, seen=now, detail=f"{release} itself is healthy"
+            )
+            if await turns.claim(turn + 1, end):
+                confirmed.append(end)
+            turn, record = await turns.last()
+    return confirmed
+
+
+def _is_unconfirmed(record: RollbackRecord, release: str, started: float) -> bool:
+    return (
+        record.target.release == release
+        and record.asked_at is not None
+        and started >= record.asked_at - CLOCKS_APART
+        and record.phase is not RollbackPhase.VERIFIED
+    )
+
+
+def _read(data: bytes, name: str) -> RollbackRecord:
+    try:
+        return msgspec.json.decode(data, type=RollbackRecord)
+    except msgspec.DecodeError as error:
+        raise SidecarError(f"cannot read {name} in the store: {error}") from None

@@ -47,6 +47,7 @@ from sidecar.engine import Engine
 from sidecar.gateway import Gateway
 from sidecar.gateway.child import Command
 from sidecar.gateway.held import hold
+from sidecar.ledger import Ledger
 from sidecar.memo import StoreMemo
 from sidecar.platforms import open_platform
 from sidecar.platforms.contract import Platform
@@ -75,11 +76,10 @@ class Agent:
         publish: Callable[[Snapshot], None],
         tell: Callable[[Event], None],
         command: Command | None = None,
-        looks_only: bool = False,
     ) -> None:
-        """Take where to keep what must survive, what to do with what comes of it, and the command of parent mode.
+        """Take what to do with what comes of it, the command of parent mode, and where to keep what must survive.
 
-        With ``looks_only`` no release is judged. Raises ``SidecarError`` when the plan's platform cannot be used.
+        Raises ``SidecarError`` when the platform that the plan names cannot be used.
         """
         self.store = store
         self.replica = replica_of(plan.state, plan.server.port)
@@ -88,7 +88,7 @@ class Agent:
         self.parent = None
         if command is not None:
             self.parent = Parent(command, self.gateway, record=self.tracker.record, tell=tell)
-        self.releases = None if looks_only else self._follow_releases(plan, store, command, tell)
+        self.releases = self._follow_releases(plan, command, tell)
         self.given_up = anyio.Event()
         """Set when the gateway crashes too often; ``exit_status`` is then what to end with."""
         self.exit_status = 0
@@ -131,15 +131,13 @@ class Agent:
         async with anyio.create_task_group() as self._tasks:
             if self.parent is not None:
                 self._tasks.start_soon(self.parent.reap, name="orphans")
-            if self.releases is not None:
-                self._tasks.start_soon(self.releases.run, name="releases")
+            self._tasks.start_soon(self.releases.run, name="releases")
             # The watch comes first: a probe of the gateway's process needs to know whom to look at.
             self._watch_gateway()
             async with self._engine:
                 self._engine.replan(self._plan)
                 yield
-            if self.releases is not None:
-                await self.releases.flush(FLUSH_WITHIN)
+            await self.releases.flush(FLUSH_WITHIN)
             self._tasks.cancel_scope.cancel()
 
     async def gateway_gone(self) -> None:
@@ -211,16 +209,13 @@ class Agent:
                 self.exit_status = status
                 self.given_up.set()
             case SaveRelease() | SaveGood() | SaveStanding() | BeginRollback():
-                if self.releases is not None:
-                    self.releases.act(action)
+                self.releases.act(action)
 
-    def _follow_releases(
-        self, plan: Plan, store: Store, command: Command | None, tell: Callable[[Event], None]
-    ) -> Releases:
+    def _follow_releases(self, plan: Plan, command: Command | None, tell: Callable[[Event], None]) -> Releases:
         rules = plan.release
         return Releases(
             plan,
-            store,
+            Ledger(self.store, self.replica),
             platform=open_platform(plan.rollback, plan.railway, user_agent=USER_AGENT, parent=self._as_platform()),
             scraper=Scraper(rules.metrics, rules, plan.gateway, user_agent=USER_AGENT, secrets=plan.secrets)
             if rules.metrics

@@ -104,7 +104,7 @@ class DeploymentHealthChecker:
         looking_only = replace(plan, drain=replace(plan.drain, enabled=False))
         try:
             store = open_store(plan.state, plan.server.port)
-            agent = Agent(looking_only, store=store, publish=self._publish, tell=_ignore, looks_only=True)
+            agent = Agent(looking_only, store=store, publish=self._publish, tell=_ignore)
             async with aclosing(store), agent.running():
                 await self._stop.wait()
         finally:

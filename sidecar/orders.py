@@ -24,6 +24,7 @@ from sidecar.core.events import (
 )
 from sidecar.core.plan import Plan
 from sidecar.core.state import Maintenance
+from sidecar.release_orders import ReleaseOrders
 from sidecar.serve import orders
 from sidecar.serve.board import Board
 from sidecar.serve.orders import Answer, AnyOrder
@@ -44,6 +45,7 @@ class Orders:
         self._board = board
         self._load = load
         self._tell = tell
+        self._about_releases = ReleaseOrders(agent.releases, lambda: agent.tracker.state, agent.tracker.record)
         self._one_at_a_time = anyio.Lock()
         self._end: asyncio.TimerHandle | None = None
 
@@ -64,6 +66,8 @@ class Orders:
                     return await self._end_maintenance(by)
                 case orders.Reload():
                     return await self._reload()
+                case _:
+                    return await self._about_releases.carry_out(order, by)
 
     async def reload(self) -> None:
         """Read the configuration again, and tell what came of it."""
@@ -166,6 +170,9 @@ def _fixed(first: Plan, later: Plan) -> list[str]:
         ("server", first.server != later.server),
         ("gateway", first.gateway != later.gateway),
         ("state", first.state != later.state),
+        ("release", first.release.id != later.release.id),
+        ("rollback", first.rollback.platform is not later.rollback.platform),
+        ("railway", first.railway != later.railway),
         ("log", first.log_format is not later.log_format),
     )
     return [name for name, changed in tables if changed]

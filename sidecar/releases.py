@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import time
 from typing import TypeVar
 
@@ -33,8 +34,7 @@ from sidecar.core.state import Standing, State
 from sidecar.ledger import Latches, Ledger, ReleaseRecord
 from sidecar.platforms.contract import Platform
 from sidecar.recall import read, remember
-from sidecar.store import replica_of
-from sidecar.store.contract import Store, StoreError
+from sidecar.store.contract import StoreError
 from sidecar.traffic import Scraper
 from sidecar.turns import confirm
 
@@ -59,7 +59,7 @@ class Releases:
     def __init__(
         self,
         plan: Plan,
-        store: Store,
+        ledger: Ledger,
         *,
         platform: Platform | None,
         scraper: Scraper | None,
@@ -68,9 +68,9 @@ class Releases:
         record: Callable[[Fact], None],
         tell: Callable[[Event], None],
     ) -> None:
-        self.ledger = Ledger(store, replica_of(plan.state, plan.server.port))
+        self.ledger = ledger
         self._plan = plan
-        self._store = store
+        self._store = ledger.store
         self._platform = platform
         self._scraper = scraper
         self._command = command
@@ -168,7 +168,8 @@ class Releases:
             return
         while not self._state().health.ready:  # noqa: ASYNC110 - it is looked at now and then, and once
             await anyio.sleep(LOOK_EVERY)
-        for done in await self._patiently(lambda: confirm(self._store, name, self.ledger.replica, self._began, time())):
+        confirming = partial(confirm, self._store, name, self.ledger.replica, self._began)
+        for done in await self._patiently(lambda: confirming(time())):
             message = f"rollback release {done.release} -> {name} is done: {name} is healthy"
             self._say(message, EventKind.ROLLBACK_ENDED, Severity.WARNING)
 
@@ -178,7 +179,7 @@ class Releases:
             self._wake = anyio.Event()
             while self._queue:
                 action = self._queue[0]
-                await self._patiently(lambda action=action: self._carry_out(action))
+                await self._patiently(partial(self._carry_out, action))
                 if self._queue and self._queue[0] is action:
                     self._queue.popleft()
             self._written.set()

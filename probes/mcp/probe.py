@@ -4,6 +4,7 @@ import re
 from typing import Any, Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from probes.mcp.answer import Answer
 from probes.mcp.conversation import Conversation
@@ -219,4 +220,4 @@ def _target(spec: Spec, gateway: GatewayPlan) -> Target:
     return target_of(spec.url, gateway)
 
 
-KIND = Kind("mcp", Spec, McpProbe, target=_target)
+KIND = Kind("mcp", Spec, McpProbe, target=_target, harmless=lambda spec: replace(spec, call=None))

@@ -19,6 +19,7 @@ _COMMANDS = {
     "hold": "Stop all automation: no drain, no promotion, no rollback.",
     "init": "Write a configuration for what is found here.",
     "maintenance": "Say that this replica is out, whatever the probes see.",
+    "preflight": "Look whether what a release will need is there.",
     "promote": "Call the release that runs a good one.",
     "releases": "Show what is known of releases and rollbacks.",
     "reload": "Have the running sidecar read its configuration again.",

@@ -23,7 +23,7 @@ from sidecar.config.variables import expand
 from sidecar.config.words import quote
 from sidecar.contract import Kind
 from sidecar.core.plan import DrainPlan, GatewayPlan, ParentPlan, Plan, ServerPlan, StatePlan
-from sidecar.core.rules import RailwayPlan, ReleasePlan, RollbackPlan
+from sidecar.core.rules import PreflightPlan, RailwayPlan, ReleasePlan, RollbackPlan
 
 T = TypeVar("T", bound=Struct)
 
@@ -38,6 +38,7 @@ TABLES: dict[str, type[Struct]] = {
     "state": StatePlan,
     "log": LogTable,
     "release": ReleasePlan,
+    "preflight": PreflightPlan,
     "rollback": RollbackPlan,
     "railway": RailwayPlan,
 }
@@ -68,6 +69,7 @@ def load(
     state = _read(document, "state", StatePlan, report)
     log = _read(document, "log", LogTable, report)
     release = _read(document, "release", ReleasePlan, report)
+    preflight = _read(document, "preflight", PreflightPlan, report)
     rollback = _read(document, "rollback", RollbackPlan, report)
     railway = _read(document, "railway", RailwayPlan, report)
     check_ports(document, gateway.port, server.port, report)
@@ -94,6 +96,7 @@ def load(
         state=state,
         log_format=log.format,
         release=replace(release, id=release.id or _release(text, environ)),
+        preflight=preflight,
         rollback=rollback,
         railway=railway,
         source=source,

@@ -28,6 +28,7 @@ def show_plan(plan: Plan) -> dict[str, Any]:
         "state": _table(plan.state),
         "log": _table(LogTable(format=plan.log_format)),
         "release": _table(plan.release),
+        "preflight": _table(plan.preflight),
         "rollback": _table(plan.rollback),
         "railway": _table(plan.railway),
         "probes": {probe.name: _probe(probe) for probe in plan.probes},

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from sidecar.core.quantities import Duration, Port, Secret, Threshold
-from sidecar.core.rules import RailwayPlan, ReleasePlan, RollbackPlan
+from sidecar.core.rules import PreflightPlan, RailwayPlan, ReleasePlan, RollbackPlan
 
 
 class OnFailure(StrEnum):
@@ -197,6 +197,7 @@ class Plan(Struct, frozen=True, kw_only=True, dict=True):
     state: StatePlan = StatePlan()
     log_format: LogFormat = LogFormat.AUTO
     release: ReleasePlan = ReleasePlan()
+    preflight: PreflightPlan = PreflightPlan()
     rollback: RollbackPlan = RollbackPlan()
     railway: RailwayPlan = RailwayPlan()
     source: str = "embedded default"

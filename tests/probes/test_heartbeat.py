@@ -35,7 +35,7 @@ def missed(monkeypatch):
 
     async def look_later(probe):
         genuine = heartbeat._now
-        monkeypatch.setattr(heartbeat, "_now", lambda: genuine() + 91.0)  # a minute, and half of one for good measure
+        monkeypatch.setattr(heartbeat, "_now", lambda: genuine() + 91.0)  # a minute, and the grace
         verdict = await look(probe)
         assert verdict.outcome is Outcome.FAIL
         return verdict

@@ -23,7 +23,8 @@ def listener(inode: int, uid: int = 1000) -> Listener:
 
 def facts(pid: int, ppid: int, sockets: set[int] | None, owner: int = 1000, comm: str = "python") -> Facts:
     """Make the facts of one process."""
-    stat = ProcStat(pid=pid, comm=comm, state="S", ppid=ppid, start_ticks=pid, started=pid / 100)
+    told = {"pid": pid, "comm": comm, "ppid": ppid, "start_ticks": pid, "started": pid / 100}
+    stat = ProcStat(**told, state="S", processor=0.0, threads=1)
     return Facts(stat, owner, None if sockets is None else frozenset(sockets))
 
 

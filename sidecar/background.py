@@ -1,13 +1,14 @@
 """A task beside a block."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 
 
 @asynccontextmanager
-async def in_background(work: Callable[[], Awaitable[None]], name: str) -> AsyncIterator[None]:
+async def in_background(work: Callable[[], Coroutine[Any, Any, None]], name: str) -> AsyncIterator[None]:
     """Run ``work`` as long as the block lasts.
 
     What the block raises comes out as it is: a task group alone would wrap it, and nobody further out would know it.

@@ -90,11 +90,17 @@ class Journal:
         if not self._store.lasting:
             yield
             return
+        failure = None
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._keep, name="journal")
-                yield
+                try:
+                    yield
+                except Exception as error:  # noqa: BLE001 - raised again outside the group, which would wrap it
+                    failure = error
                 tasks.cancel_scope.cancel()
+            if failure is not None:
+                raise failure
         finally:
             self._recorder.close_runs()
             with anyio.move_on_after(CLOSE_WITHIN, shield=True):
@@ -155,6 +161,8 @@ class Journal:
                 self._flights[place] = replace(flight, gateway=replace(flight.gateway, figures=figures))
 
     async def _write_entries(self) -> None:
+        if not self._pending:
+            return
         batch, self._pending = self._pending, deque()
         untold, self._untold = self._untold, 0
         lost = [Lost(at=batch[0].at, count=untold)] if untold else []

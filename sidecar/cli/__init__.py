@@ -20,6 +20,7 @@ _COMMANDS = {
     "init": "Write a configuration for what is found here.",
     "journal": "Show what has happened.",
     "maintenance": "Say that this replica is out, whatever the probes see.",
+    "notify": "Try whether those who are to be told can be reached.",
     "preflight": "Look whether what a release will need is there.",
     "promote": "Call the release that runs a good one.",
     "releases": "Show what is known of releases and rollbacks.",

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from sidecar.config.convert import convert_table, known_keys
 from sidecar.config.derive import derive
 from sidecar.config.environment import check_ports, fill_in
+from sidecar.config.notify import check_notify
 from sidecar.config.parse import parse
 from sidecar.config.probes import Surroundings, read_probes
 from sidecar.config.problem import ConfigError
@@ -22,6 +23,7 @@ from sidecar.config.units import write_duration
 from sidecar.config.variables import expand
 from sidecar.config.words import quote
 from sidecar.contract import Kind
+from sidecar.core.notify_plan import NotifyPlan
 from sidecar.core.plan import DrainPlan, GatewayPlan, ParentPlan, Plan, ServerPlan, StatePlan
 from sidecar.core.rules import PreflightPlan, RailwayPlan, ReleasePlan, RollbackPlan
 
@@ -41,6 +43,7 @@ TABLES: dict[str, type[Struct]] = {
     "preflight": PreflightPlan,
     "rollback": RollbackPlan,
     "railway": RailwayPlan,
+    "notify": NotifyPlan,
 }
 """Every table but ``probes``."""
 
@@ -72,10 +75,12 @@ def load(
     preflight = _read(document, "preflight", PreflightPlan, report)
     rollback = _read(document, "rollback", RollbackPlan, report)
     railway = _read(document, "railway", RailwayPlan, report)
+    notify = _read(document, "notify", NotifyPlan, report)
     check_ports(document, gateway.port, server.port, report)
     _check_pause(("drain", "cool_down"), drain.cool_down, drain.cool_down_max, report)
     _check_pause(("parent", "restart_backoff"), parent.restart_backoff, parent.restart_backoff_max, report)
     check_releases(release, rollback, railway, state, report)
+    check_notify(notify, report)
     around = Surroundings(
         load_kind=cache(load_kind),
         known_kinds=cache(known_kinds),
@@ -99,6 +104,7 @@ def load(
         preflight=preflight,
         rollback=rollback,
         railway=railway,
+        notify=notify,
         source=source,
         secrets=worth_redacting(report.secrets),
         remarks=tuple(around.remarks),

@@ -31,6 +31,7 @@ def show_plan(plan: Plan) -> dict[str, Any]:
         "preflight": _table(plan.preflight),
         "rollback": _table(plan.rollback),
         "railway": _table(plan.railway),
+        "notify": _table(plan.notify),
         "probes": {probe.name: _probe(probe) for probe in plan.probes},
     }
     redacted: dict[str, Any] = _redact(shown, plan.secrets)

@@ -12,6 +12,7 @@ from sidecar.core.plan import Plan, Target
 from sidecar.core.release import Hold, KnownGood, ReleaseState
 from sidecar.core.rollback import RollbackOrder, RollbackStep
 from sidecar.core.sample import Sample
+from sidecar.core.severity import Severity as Severity  # noqa: PLC0414 - a word of events, which the plan needs too
 from sidecar.core.state import Maintenance, Standing
 from sidecar.core.verdict import Verdict
 
@@ -218,15 +219,12 @@ class EventKind(StrEnum):
     OBSERVER_LATE = "observer_late"
     RELOADED = "reloaded"
     RELOAD_REFUSED = "reload_refused"
+    SINK_FAILING = "sink_failing"
+    """Somebody who should be told cannot be reached."""
+    SINK_RECOVERED = "sink_recovered"
+    NOTICE_LOST = "notice_lost"
+    """A message was given up: nobody was told."""
     STOPPED = "stopped"
-
-
-class Severity(StrEnum):
-    """How much a person should care."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):

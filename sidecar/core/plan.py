@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from sidecar.core.notify_plan import NotifyPlan
 from sidecar.core.quantities import Duration, Port, Secret, Threshold
 from sidecar.core.rules import PreflightPlan, RailwayPlan, ReleasePlan, RollbackPlan
 
@@ -200,6 +201,7 @@ class Plan(Struct, frozen=True, kw_only=True, dict=True):
     preflight: PreflightPlan = PreflightPlan()
     rollback: RollbackPlan = RollbackPlan()
     railway: RailwayPlan = RailwayPlan()
+    notify: NotifyPlan = NotifyPlan()
     source: str = "embedded default"
     """Where the plan comes from, for people."""
     secrets: frozenset[str] = frozenset()

@@ -31,8 +31,11 @@ def open_store(plan: StatePlan, port: int) -> Store:
 
 def replica_of(plan: StatePlan, port: int) -> str:
     """Name this replica in its store. A file is one sidecar's alone: there it is found again under any host's name."""
-    if plan.store is StoreKind.SQLITE:
-        return "self"
+    return "self" if plan.store is StoreKind.SQLITE else replica_name(plan, port)
+
+
+def replica_name(plan: StatePlan, port: int) -> str:
+    """Name this replica for people."""
     return plan.replica or f"{gethostname()}-{port}"
 
 

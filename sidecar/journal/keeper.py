@@ -154,6 +154,8 @@ class Journal:
                 self._flights[place] = replace(flight, gateway=replace(flight.gateway, figures=figures))
 
     async def _write_entries(self) -> None:
+        if not self._pending:
+            return
         batch, self._pending = self._pending, deque()
         untold, self._untold = self._untold, 0
         lost = [Lost(at=batch[0].at, count=untold)] if untold else []

@@ -27,6 +27,7 @@ from sidecar.core.events import (
     DrainAdvanced,
     DrainOrdered,
     Event,
+    Fact,
     GatewayAppeared,
     GatewayExited,
     GiveUp,
@@ -76,6 +77,7 @@ class Agent:
         publish: Callable[[Snapshot], None],
         tell: Callable[[Event], None],
         command: Command | None = None,
+        observe: Callable[[Fact, float], None] = lambda _fact, _now: None,
     ) -> None:
         """Take what to do with what comes of it, the command of parent mode, and where to keep what must survive.
 
@@ -84,7 +86,7 @@ class Agent:
         self.store = store
         self.replica = replica_of(plan.state, plan.server.port)
         self.gateway = Gateway(plan.gateway)
-        self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act)
+        self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act, observe=observe)
         self.parent = None
         if command is not None:
             self.parent = Parent(command, self.gateway, record=self.tracker.record, tell=tell)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from sidecar.agent import Agent, load_plan
 from sidecar.clock import boottime
+from sidecar.core.rules import ReleaseMode
 from sidecar.core.snapshot import Snapshot, health_at
 from sidecar.core.state import DeploymentStatus, Health
 from sidecar.store import open_store
@@ -101,7 +102,9 @@ class DeploymentHealthChecker:
         return health_at(self._snapshot, boottime())
 
     async def _probe(self, plan: Plan) -> None:
-        looking_only = replace(plan, drain=replace(plan.drain, enabled=False))
+        looking_only = replace(
+            plan, drain=replace(plan.drain, enabled=False), release=replace(plan.release, mode=ReleaseMode.OFF)
+        )
         try:
             store = open_store(plan.state, plan.server.port)
             agent = Agent(looking_only, store=store, publish=self._publish, tell=_ignore)

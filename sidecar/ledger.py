@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from sidecar.core.baseline import Baseline
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.release import JUDGED, Hold, KnownGood, ReleasePhase
+from sidecar.core.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.rollback import RollbackRecord
 from sidecar.core.sample import Sample
 from sidecar.store.contract import Store
@@ -84,19 +84,10 @@ class Ledger:
         own = replace(record, replica=self.replica)
         await self.store.put(name_of("release", record.id, self.replica), encode(own))
 
-    async def release(self, release: str) -> ReleaseRecord | None:
-        """Tell how far a release has come: what was decided last, whoever has decided it.
-
-        While nothing is decided, it is what this replica has written, or for a new one, what another has written last.
-        """
-        known = _newest(await load_all(self.store, ReleaseRecord, "release", release))
-        decided = [record for record in known if record.phase not in JUDGED]
-        own = [record for record in known if record.replica == self.replica]
-        return next(iter([*decided, *own, *known]), None)
-
     async def releases(self) -> list[ReleaseRecord]:
         """Give every record, the one written last first: one for each replica that has seen the release."""
-        return _newest(await load_all(self.store, ReleaseRecord, "release"))
+        found = await load_all(self.store, ReleaseRecord, "release")
+        return sorted(found, key=lambda record: record.updated, reverse=True)
 
     async def save_good(self, target: KnownGood) -> None:
         """Write down the last release known to be good."""
@@ -176,7 +167,3 @@ class Ledger:
 
     def _own(self, what: str) -> str:
         return name_of("replica", self.replica, what)
-
-
-def _newest(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
-    return sorted(records, key=lambda record: record.updated, reverse=True)

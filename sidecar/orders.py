@@ -38,12 +38,21 @@ class Orders:
     """Carries orders out, one change at a time."""
 
     def __init__(
-        self, plan: Plan, agent: Agent, board: Board, load: Callable[[], Plan], tell: Callable[[Event], None]
+        self,
+        plan: Plan,
+        agent: Agent,
+        board: Board,
+        *,
+        load: Callable[[], Plan],
+        replan: Callable[[Plan], None],
+        tell: Callable[[Event], None],
     ) -> None:
+        """Take what there is at the start, how to read the configuration again, and who goes by it then."""
         self._first = plan
         self._agent = agent
         self._board = board
         self._load = load
+        self._replan = replan
         self._tell = tell
         self._about_releases = ReleaseOrders(agent.releases, lambda: agent.tracker.state, agent.tracker.record)
         self._one_at_a_time = anyio.Lock()
@@ -153,7 +162,7 @@ class Orders:
             message = f"cannot reload the configuration, so the one before stays in force:\n{error}"
             self._say(EventKind.RELOAD_REFUSED, message, Severity.ERROR)
             return Answer(done=False, message=message)
-        self._agent.replan(plan)
+        self._replan(plan)
         lines = [f"configuration reloaded from {plan.source}: {', '.join(probe.name for probe in plan.probes)}"]
         for table in _fixed(self._first, plan):
             lines.append(f"[{table}] in {plan.source} has changed: that takes effect at the next start")

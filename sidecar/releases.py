@@ -147,6 +147,7 @@ class Releases:
                 await self._written.wait()
 
     async def _keep_recalling(self) -> None:
+        await self._patiently(lambda: self.ledger.tidy(self._plan.release.id, time()))
         await self._patiently(self._recall_standing)
         await self._patiently(self.recall)
         self._introduce()

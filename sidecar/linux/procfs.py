@@ -38,6 +38,16 @@ class ProcStat(Struct, frozen=True):
         return self.state in "ZX"
 
 
+class ProcUsage(Struct, frozen=True):
+    """What a process consumes."""
+
+    threads: int
+    memory: int
+    """Resident bytes."""
+    cpu: float
+    """Processor time since its start, in seconds."""
+
+
 def boot_id() -> str:
     """Name this boot: pids and start times mean something only within one."""
     return _read_file("/proc/sys/kernel/random/boot_id", 64).decode("ascii").strip()
@@ -51,6 +61,13 @@ def pids() -> list[int]:
 def stat(pid: int) -> ProcStat:
     """Read who the process is and what it does."""
     return _parse_stat(_read(pid, "stat", _STAT_AT_MOST))
+
+
+def usage(pid: int) -> ProcUsage:
+    """Read what the process consumes."""
+    fields = _read(pid, "stat", _STAT_AT_MOST).rpartition(b")")[2].split()
+    cpu = (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+    return ProcUsage(threads=int(fields[17]), memory=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"), cpu=cpu)
 
 
 def environment(pid: int) -> dict[str, str]:

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 def name_of(*words: str) -> str:
     """Make a document's name of words, whatever letters are in them."""
-    return "/".join(quote(word, safe="", errors="surrogatepass") for word in words)
+    return "/".join(quote(word, safe="") for word in words)
 
 
 def encode(document: object) -> bytes:

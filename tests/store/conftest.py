@@ -10,6 +10,7 @@ from servers.redis import RedisServer
 from sidecar.core.plan import StatePlan, StoreKind
 from sidecar.store import open_store
 from sidecar.store.contract import Store
+from sidecar.store.sqlite import SqliteStore
 
 PORT = 9000
 
@@ -66,3 +67,17 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     opened = open_store(StatePlan() if kind == "passing" else request.getfixturevalue(f"{kind}_plan"), PORT)
     yield opened
     await opened.aclose()
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    """Open a store whose file is not there yet."""
+    opened = SqliteStore(str(tmp_path / "state" / "below" / "sidecar-9000.sqlite3"), None)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+def path(sqlite_store: SqliteStore) -> Path:
+    """Tell where its file is."""
+    return Path(sqlite_store._path)

@@ -95,10 +95,11 @@ def settle(topic: Topic, now: float, teller: Teller) -> tuple[Topic, Notice | No
 
 
 def is_held(topic: Topic, now: float, teller: Teller) -> bool:
-    """Tell whether it is thinned out now: it flaps, or the same was told a short time ago."""
-    last = topic.history.get(topic.word)
+    """Tell whether it is thinned out now: it flaps, or the same was told a short time ago and ends no problem."""
+    row, last = _row(topic), topic.history.get(topic.word)
     again = last is not None and is_within(last.at, now, teller.rules.dedupe)
-    return _row(topic).seen and (topic.flapping or again)
+    ends = row.stage is Stage.ENDS and topic.begun is not None
+    return row.seen and (topic.flapping or (again and not ends))
 
 
 def remind(topic: Topic, now: float, teller: Teller) -> tuple[Topic, Notice | None]:

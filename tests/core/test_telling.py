@@ -125,6 +125,14 @@ def test_the_same_news_within_the_window_is_counted():
     assert (told.event, told.at, told.count, told.counted_from) == ("unhealthy", START + 300, 4, START)
 
 
+def test_the_end_of_a_problem_is_told_at_once():
+    """Also a short time after another: nobody is left believing that it is still bad."""
+    narrator = Narrator()
+    narrator.hear(status("ready"))
+    told = narrator.hear(status("degraded"), status("ready"), status("unhealthy"), status("ready"))
+    assert words(told) == ["degraded", "ready", "unhealthy", "ready"]
+
+
 def test_what_happens_again_and_again_is_summed_up():
     """A drain that is withheld each minute is told at once, and then once in each window."""
     narrator = Narrator()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -42,6 +42,7 @@ from sidecar.core.events import (
 )
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, ProbePlan, Target
+from sidecar.core.rules import PlatformKind
 from sidecar.core.snapshot import Snapshot
 from sidecar.core.verdict import Verdict
 from sidecar.engine import Engine
@@ -56,11 +57,14 @@ from sidecar.platforms.parent import ParentPlatform
 from sidecar.registry import known_kinds, load_kind
 from sidecar.releases import Releases
 from sidecar.store import replica_of
-from sidecar.store.contract import Store
+from sidecar.store.contract import Store, StoreError
 from sidecar.tracker import Tracker
 from sidecar.traffic import Scraper
 
 USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
+
+RECALL_WITHIN = 5.0
+"""Seconds that the store has to tell whether this release was rolled back; then it is started as it is."""
 
 FLUSH_WITHIN = 2.0
 """Seconds to write down at the end what is not written yet."""
@@ -120,6 +124,7 @@ class Agent:
             async with self._probing():
                 yield
             return
+        await self._choose_command(self.parent)
         self.parent.start()
         try:
             async with self._probing():
@@ -127,6 +132,15 @@ class Agent:
         finally:
             with anyio.CancelScope(shield=True):
                 await self.parent.finish()
+
+    async def _choose_command(self, parent: Parent) -> None:
+        """Start the earlier release at once where this one was rolled back: one that is known to be bad is not."""
+        if self._plan.rollback.platform is not PlatformKind.PARENT:
+            return
+        with anyio.move_on_after(RECALL_WITHIN), suppress(StoreError):
+            target = await self.releases.restored()
+            if target is not None:
+                parent.replace(target.command)
 
     @asynccontextmanager
     async def _probing(self) -> AsyncIterator[None]:

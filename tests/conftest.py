@@ -23,12 +23,14 @@ pytest_plugins = [
     "servers.ports",
     "servers.processes",
     "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
+    "servers.hook",
     "servers.postgres",
     "servers.postgres_pair",
     "servers.railway",
     "servers.redis",
     "servers.redis_groups",
     "servers.scraped",
+    "servers.service",  # after those that it imports
     "servers.tls",
 ]
 

@@ -4,6 +4,8 @@ from msgspec import Struct
 
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import DrainPlan, OnFailure, Plan, ProbePlan, Target
+from sidecar.core.release import KnownGood
+from sidecar.core.rollback import Restorable, RollbackRecord
 from sidecar.core.verdict import Evidence, Observation, Outcome, Verdict
 
 
@@ -43,3 +45,18 @@ def verdict(outcome, at, *, evidence=None, reason="", elapsed=0.01):
 def process(pid=100, started=0.0):
     """A process of the gateway."""
     return GatewayProcess("boot", pid, int(started * 100), started)
+
+
+def rollback_record(phase, *, release="2", target="1", replica="a", asked=0, **changes):
+    """What is written down of a rollback that has come so far."""
+    return RollbackRecord(
+        release=release,
+        target=KnownGood(release=target, at=0.0),
+        phase=phase,
+        replica=replica,
+        begun=0.0,
+        seen=0.0,
+        found=Restorable(f"d-{target}"),
+        asked=asked,
+        **changes,
+    )

@@ -1,10 +1,13 @@
-"""The rollback's actor against Railway's API over real HTTP: what it asks for, what it writes down, and where it ends."""
+"""The rollback's actor against Railway's API over real HTTP: what it asks for, what it writes down, how it ends."""
 
+import threading
 from time import time
 
 import anyio
+import anyio.to_thread
 import msgspec
 import pytest
+from builders import rollback_record
 from servers.railway import bad_gateway_when_done, cut, cut_when_done, errors, hang_when_done, rate_limited
 from servers.stores import DictStore
 
@@ -54,13 +57,13 @@ class Replica:
         self.steps.append(step)
         self.details.append(detail)
 
-    async def roll_back(self, target, *, anew=False, timeout=2.0, verify_within=20.0):
+    async def roll_back(self, target, *, anew=False, within=2.0, verify_within=20.0):
         """Carry a rollback of release 2 out, to its end; give the phase it ends in."""
         order = RollbackOrder(release="2", target=target, anew=anew)
         self.phase, self.steps, self.details = RollbackPhase.IDLE, [], []
         actor = Rollback(
             order,
-            RollbackPlan(timeout=timeout, verify_within=verify_within),
+            RollbackPlan(timeout=within, verify_within=verify_within),
             platform=self.platform,
             store=self.store,
             replica=self.name,
@@ -188,16 +191,7 @@ async def test_a_finished_rollback_is_not_repeated(railway, replica):
 
 async def test_a_release_that_was_itself_rolled_back_is_no_target(railway, replica, store):
     """Never twice round."""
-    bad = RollbackRecord(
-        release="1",
-        target=KnownGood(release="0", at=0.0),
-        phase=RollbackPhase.VERIFIED,
-        replica="z",
-        begun=0.0,
-        seen=0.0,
-        found=Restorable("d-0"),
-        asked=1,
-    )
+    bad = rollback_record(RollbackPhase.VERIFIED, release="1", target="0", replica="z", asked=1)
     store.documents["rollback/1/1"] = msgspec.json.encode(bad)
     own = replica()
     assert await own.roll_back(TARGET) is RollbackPhase.HELD
@@ -233,7 +227,7 @@ async def test_what_was_surely_not_heard_is_asked_for_again(railway, replica, st
     """Once nothing has shown up for long enough; it is still the one rollback."""
     railway.change_faults.append(cut)
     own = replica()
-    assert await own.roll_back(TARGET, timeout=1.0) is RollbackPhase.VERIFIED
+    assert await own.roll_back(TARGET, within=1.0) is RollbackPhase.VERIFIED
     assert own.steps == [*WHOLE[:3], RollbackStep.LOOK, *WHOLE[2:]]
     assert (len(railway.rollbacks), written(store).asked) == (2, 2)
 
@@ -242,7 +236,7 @@ async def test_asking_in_vain_has_an_end(railway, replica):
     """A platform that never hears is left to people."""
     railway.change_faults += [cut] * 9
     own = replica()
-    assert await own.roll_back(TARGET, timeout=1.0) is RollbackPhase.HELD
+    assert await own.roll_back(TARGET, within=1.0) is RollbackPhase.HELD
     assert own.details[-1] == "asked 3 times in vain: Railway has no new deployment of 1"
     assert len(railway.rollbacks) == 3
 
@@ -269,7 +263,7 @@ async def test_what_can_never_be_looked_at_is_held(railway, replica):
     railway.on_rollback = lambda *_: railway.faults.extend([errors("Problem processing request")] * 9999)
     railway.change_faults.append(cut_when_done)
     own = replica()
-    assert await own.roll_back(TARGET, timeout=1.0, verify_within=0.1) is RollbackPhase.HELD
+    assert await own.roll_back(TARGET, within=1.0, verify_within=0.1) is RollbackPhase.HELD
     assert own.details[-1].startswith("cannot find out whether it was heard: Railway's API")
     assert len(railway.rollbacks) == 1
 
@@ -323,8 +317,8 @@ async def test_killed_at_any_write_it_goes_on_and_repeats_nothing(railway, repli
     own = replica()
     own.store = Mortal(at, before=before)
     with pytest.raises(KilledError):
-        await own.roll_back(TARGET, timeout=1.0)
-    assert await own.roll_back(TARGET, timeout=1.0) is RollbackPhase.VERIFIED
+        await own.roll_back(TARGET, within=1.0)
+    assert await own.roll_back(TARGET, within=1.0) is RollbackPhase.VERIFIED
     assert (len(railway.rollbacks), len(railway.deployments)) == (1, 3)
 
 
@@ -332,10 +326,11 @@ async def test_killed_while_the_platform_hears_it_looks_first(railway, replica, 
     """It does not know that it has asked, and finds the deployment."""
     own = replica()
     railway.change_faults.append(hang_when_done)
+    heard = threading.Event()
+    railway.on_rollback = lambda *_: heard.set()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(own.roll_back, TARGET)
-        while not railway.rollbacks:
-            await anyio.sleep(0.001)
+        assert await anyio.to_thread.run_sync(heard.wait, 30.0)
         tasks.cancel_scope.cancel()
     assert written(store).phase is RollbackPhase.ASKING
     assert await own.roll_back(TARGET) is RollbackPhase.VERIFIED
@@ -364,7 +359,7 @@ async def test_another_replica_takes_over_from_one_that_fell_silent(railway, rep
     first.store.documents = store.documents
     with pytest.raises(KilledError):
         await first.roll_back(TARGET)
-    assert await second.roll_back(TARGET, timeout=1.0) is RollbackPhase.VERIFIED
+    assert await second.roll_back(TARGET, within=1.0) is RollbackPhase.VERIFIED
     assert second.steps == [RollbackStep.FOLLOW, RollbackStep.LOOK, *WHOLE[2:]]
     assert second.details[1] == "a is silent"
     assert (written(store, 2).replica, len(railway.rollbacks)) == ("b", 1)
@@ -373,17 +368,7 @@ async def test_another_replica_takes_over_from_one_that_fell_silent(railway, rep
 async def test_whoever_was_taken_for_dead_does_not_ask_any_more(railway, replica, store):
     """Before it asks, it looks whether the rollback is still its own."""
     own = replica("a")
-    theirs = RollbackRecord(
-        release="2",
-        target=TARGET,
-        phase=RollbackPhase.VERIFIED,
-        replica="b",
-        begun=0.0,
-        seen=0.0,
-        found=Restorable("d-1"),
-        asked=1,
-        detail="done",
-    )
+    theirs = rollback_record(RollbackPhase.VERIFIED, replica="b", asked=1, detail="done")
     granted = own.advance
 
     def advance(step, detail):
@@ -403,10 +388,17 @@ async def test_whoever_was_taken_for_dead_does_not_ask_any_more(railway, replica
 async def test_the_restored_release_confirms_a_rollback_that_nobody_else_can_tell_about(store):
     """The command has ended well, and the earlier release's own sidecar finds itself healthy."""
     own = Replica(Command(("true",), timeout=10.0), store)
+    granted, done = own.advance, anyio.Event()
+
+    def advance(step, detail):
+        granted(step, detail)
+        if step is RollbackStep.VERIFY:
+            done.set()
+
+    own.advance = advance
 
     async def restored():
-        while "rollback/2/1" not in store.documents or written(store).phase is not RollbackPhase.VERIFYING:
-            await anyio.sleep(0.001)
+        await done.wait()
         assert await confirm(store, "2", "x", time(), time()) == []
         [end] = await confirm(store, "1", "new", time(), time())
         assert (end.release, end.detail) == ("2", "1 itself is healthy")

@@ -6,6 +6,7 @@ The actors are driven by hand, from one wait to the next, so that every order of
 import types
 
 import msgspec
+from builders import rollback_record
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -21,7 +22,6 @@ from sidecar.core.rollback import (
     Restorable,
     RollbackOrder,
     RollbackPhase,
-    RollbackRecord,
     advance,
 )
 from sidecar.core.rules import RollbackPlan
@@ -41,17 +41,7 @@ PACE = Pace(first=2.0, longest=8.0, settle=10.0, silence=30.0)
 TARGET = KnownGood(release="1", at=0.0, deployments=("d-1",))
 NAMES = ("a", "b", "c")
 
-OWN_BAD = RollbackRecord(
-    release="1",
-    target=KnownGood(release="0", at=0.0),
-    phase=RollbackPhase.VERIFIED,
-    replica="z",
-    begun=0.0,
-    seen=0.0,
-    found=Restorable("d-0"),
-    asked=1,
-    asked_at=0.0,
-)
+OWN_BAD = rollback_record(RollbackPhase.VERIFIED, release="1", target="0", replica="z", asked=1)
 
 
 @types.coroutine
@@ -139,7 +129,7 @@ class AnyPlatform(Platform):
         """Accept."""
         return "yes"
 
-    async def find(self, target):
+    async def find(self, _):
         """Find the target, or not."""
         await tick()
         if self.world.platform_mood == "is away":
@@ -148,7 +138,7 @@ class AnyPlatform(Platform):
             raise PlatformError("no image")
         return Restorable("d-1", tuple(self.world.deployments))
 
-    async def roll_back(self, target, found, bad):
+    async def roll_back(self, *_):
         """Hear it, or not, and say so, or not."""
         assert not self.sidecar.refused, "the platform is asked although the step was refused"
         assert not self.sidecar.target_bad, "a bad release is to be restored"
@@ -165,7 +155,7 @@ class AnyPlatform(Platform):
             raise UnavailableError("away", 5.0)
         raise PlatformError("refused")
 
-    async def progress(self, target, found):
+    async def progress(self, _, found):
         """Tell what is there."""
         await tick()
         if self.world.platform_mood in ("is away", "loses answers"):
@@ -383,7 +373,7 @@ def finish(world, *sidecars):
 
 
 def test_a_look_counts_from_its_own_beginning_not_from_what_was_written():
-    """Frozen after the record, thawed to ask, killed at once: the request is still on its way, though the record is old."""
+    """Frozen after the record, thawed to ask, killed at once: the request is on its way, though the record is old."""
     world, store, [one] = place()
     one.start()
     go_on_until(one, lambda: b'"asking"' in store.documents.get("rollback/2/1", b""))

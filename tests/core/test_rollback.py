@@ -1,16 +1,14 @@
 """The rollback's table, and with which step a replica begins by what is written down."""
 
 import pytest
+from builders import rollback_record
 
 from sidecar.core.errors import IllegalTransitionError
-from sidecar.core.release import KnownGood
 from sidecar.core.rollback import (
     ENDS,
     FINAL,
     TRANSITIONS,
-    Restorable,
     RollbackPhase,
-    RollbackRecord,
     RollbackStep,
     advance,
     entry,
@@ -52,39 +50,25 @@ def test_no_end_but_a_hold_is_reached_without_verifying():
     assert set(ENDS.values()) == FINAL
 
 
-def record(phase, *, replica="a", asked=0):
-    """What is written down of a rollback that has come so far."""
-    return RollbackRecord(
-        release="2",
-        target=KnownGood(release="1", at=0.0),
-        phase=phase,
-        replica=replica,
-        begun=0.0,
-        seen=0.0,
-        found=Restorable("d-1"),
-        asked=asked,
-    )
-
-
 @pytest.mark.parametrize(
     ("written", "anew", "step"),
     [
         (None, False, RollbackStep.SEEK),
         (None, True, RollbackStep.SEEK),
-        (record(RollbackPhase.CLAIMING), False, RollbackStep.SEEK),
-        (record(RollbackPhase.ASKING, asked=1), False, RollbackStep.LOOK),
-        (record(RollbackPhase.ASKING, asked=1), True, RollbackStep.LOOK),
-        (record(RollbackPhase.VERIFYING, asked=1), False, RollbackStep.VERIFY),
-        (record(RollbackPhase.CLAIMING, replica="b"), False, RollbackStep.FOLLOW),
-        (record(RollbackPhase.ASKING, replica="b", asked=1), True, RollbackStep.FOLLOW),
-        (record(RollbackPhase.VERIFYING, replica="b", asked=1), False, RollbackStep.FOLLOW),
-        (record(RollbackPhase.HELD), False, RollbackStep.SEEK),
-        (record(RollbackPhase.HELD, replica="b"), False, RollbackStep.SEEK),
-        (record(RollbackPhase.HELD, asked=1), False, RollbackStep.FOLLOW),
-        (record(RollbackPhase.FAILED, asked=1), False, RollbackStep.FOLLOW),
-        (record(RollbackPhase.VERIFIED, asked=1), False, RollbackStep.FOLLOW),
-        (record(RollbackPhase.HELD, asked=1), True, RollbackStep.SEEK),
-        (record(RollbackPhase.FAILED, replica="b", asked=1), True, RollbackStep.SEEK),
+        (rollback_record(RollbackPhase.CLAIMING), False, RollbackStep.SEEK),
+        (rollback_record(RollbackPhase.ASKING, asked=1), False, RollbackStep.LOOK),
+        (rollback_record(RollbackPhase.ASKING, asked=1), True, RollbackStep.LOOK),
+        (rollback_record(RollbackPhase.VERIFYING, asked=1), False, RollbackStep.VERIFY),
+        (rollback_record(RollbackPhase.CLAIMING, replica="b"), False, RollbackStep.FOLLOW),
+        (rollback_record(RollbackPhase.ASKING, replica="b", asked=1), True, RollbackStep.FOLLOW),
+        (rollback_record(RollbackPhase.VERIFYING, replica="b", asked=1), False, RollbackStep.FOLLOW),
+        (rollback_record(RollbackPhase.HELD), False, RollbackStep.SEEK),
+        (rollback_record(RollbackPhase.HELD, replica="b"), False, RollbackStep.SEEK),
+        (rollback_record(RollbackPhase.HELD, asked=1), False, RollbackStep.FOLLOW),
+        (rollback_record(RollbackPhase.FAILED, asked=1), False, RollbackStep.FOLLOW),
+        (rollback_record(RollbackPhase.VERIFIED, asked=1), False, RollbackStep.FOLLOW),
+        (rollback_record(RollbackPhase.HELD, asked=1), True, RollbackStep.SEEK),
+        (rollback_record(RollbackPhase.FAILED, replica="b", asked=1), True, RollbackStep.SEEK),
     ],
 )
 def test_with_which_step_a_replica_begins(written, anew, step):

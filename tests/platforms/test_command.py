@@ -5,6 +5,7 @@ import signal
 import sys
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from sidecar.core.release import KnownGood
@@ -29,22 +30,13 @@ async def roll_back(command: Command) -> None:
 
 
 async def gone(pid: int) -> None:
-    """Return when there is no such process, or only its zombie."""
-    while True:
-        try:
-            with open(f"/proc/{pid}/stat") as stat:  # noqa: ASYNC230, PTH123 - it is memory
-                if stat.read().rpartition(")")[2].split()[0] == "Z":
-                    return
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        await anyio.sleep(0.01)
-
-
-async def written(path) -> str:
-    """Return what stands in a file, once there is something."""
-    while not path.exists() or not path.read_text():
-        await anyio.sleep(0.01)
-    return path.read_text()
+    """Return when this process has ended."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    await anyio.wait_readable(pidfd)
+    os.close(pidfd)
 
 
 async def test_the_command_is_told_what_to_restore_in_the_place_of_what(tmp_path):
@@ -78,11 +70,11 @@ async def test_what_is_no_program_is_told_before_it_is_needed(tmp_path, place):
 
 async def test_any_other_status_than_0_is_a_refusal_and_its_last_line_is_told():
     """Whatever it has said before, and wherever it has said it."""
-    with pytest.raises(PlatformError, match="has ended with status 3: no such release$"):
+    with pytest.raises(PlatformError, match=r"has ended with status 3: no such release$"):
         await roll_back(
             python("import sys; print('x' * 999_999); sys.exit(print('no such release', file=sys.stderr) or 3)")
         )
-    with pytest.raises(PlatformError, match="has ended with status 1, and said nothing$"):
+    with pytest.raises(PlatformError, match=r"has ended with status 1, and said nothing$"):
         await roll_back(python("import os; os._exit(1)"))
 
 
@@ -128,21 +120,22 @@ open({str(told)!r}, "w").write(str(child.pid))
 
 async def test_when_the_sidecar_ends_meanwhile_it_goes_on(tmp_path):
     """A command that replaces the deployment ends the sidecar too, and must not die of that."""
-    begun, go, done = tmp_path / "begun", tmp_path / "go", tmp_path / "done"
+    begun, go, done = (tmp_path / name for name in ("begun", "go", "done"))
+    for pipe in (begun, go, done):
+        os.mkfifo(pipe)
     code = f"""
-import pathlib, time
+import pathlib
 pathlib.Path({str(begun)!r}).write_text("begun")
-while not pathlib.Path({str(go)!r}).exists():
-    time.sleep(0.01)
+pathlib.Path({str(go)!r}).read_text()
 pathlib.Path({str(done)!r}).write_text("done")
 """
     with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(roll_back, python(code))
-            await written(begun)
+            await anyio.to_thread.run_sync(begun.read_text)
             tasks.cancel_scope.cancel()
-        go.touch()
-        assert await written(done) == "done"
+        await anyio.to_thread.run_sync(go.write_text, "go")
+        assert await anyio.to_thread.run_sync(done.read_text) == "done"
 
 
 async def test_what_becomes_of_it_nobody_here_can_tell():

@@ -42,5 +42,6 @@ def test_a_plan_that_cannot_be_used_is_told():
 
 def test_the_http_client_is_loaded_for_railway_alone():
     """It would cost memory in every sidecar."""
-    code = "import sidecar.platforms, sidecar.actors.rollback, sidecar.platforms.command, sys; print('httpx' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    code = "import sidecar.actors.rollback, sidecar.platforms.command, sys; print('httpx' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -120,13 +120,19 @@ def _row(entry: Entry) -> tuple[str, ...] | None:
         case Verdicts():
             return when, entry.probe, _count(entry), printable(entry.reason)
         case Told():
-            return when, "", entry.kind, printable("; ".join([entry.message, *entry.evidence]).replace("\n", "; "))
+            return when, "", entry.kind, _told(entry)
         case SidecarStarted():
             return when, "", "sidecar_started", f"version {entry.version}, replica {entry.replica}"
         case Lost():
             return when, "", "lost", f"{entry.count} entries could not be kept"
         case _:
             return None
+
+
+def _told(event: Told) -> str:
+    """Give the message, and the reasons where it does not hold them itself."""
+    reasons = [reason for reason in event.evidence if reason not in event.message]
+    return printable("; ".join([event.message, *reasons]).replace("\n", "; "))
 
 
 def _count(entry: Verdicts) -> str:

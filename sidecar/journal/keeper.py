@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sidecar import __version__
+from sidecar.background import in_background
 from sidecar.clock import boottime
 from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind, Fact, Severity
@@ -91,10 +92,8 @@ class Journal:
             yield
             return
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep, name="journal")
+            async with in_background(self._keep, "journal"):
                 yield
-                tasks.cancel_scope.cancel()
         finally:
             self._recorder.close_runs()
             with anyio.move_on_after(CLOSE_WITHIN, shield=True):
@@ -155,6 +154,8 @@ class Journal:
                 self._flights[place] = replace(flight, gateway=replace(flight.gateway, figures=figures))
 
     async def _write_entries(self) -> None:
+        if not self._pending:
+            return
         batch, self._pending = self._pending, deque()
         untold, self._untold = self._untold, 0
         lost = [Lost(at=batch[0].at, count=untold)] if untold else []

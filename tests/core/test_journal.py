@@ -7,7 +7,11 @@ from sidecar.core import events
 from sidecar.core.events import Event, EventKind, Severity
 from sidecar.core.identity import Ending
 from sidecar.core.journal import TEXT_AT_MOST, Verdicts, keep, read_entry, write_entry
-from sidecar.core.state import Maintenance
+from sidecar.core.memory import Memory
+from sidecar.core.release import Hold, KnownGood, ReleaseState
+from sidecar.core.rollback import RollbackStep
+from sidecar.core.sample import Sample
+from sidecar.core.state import Maintenance, Standing
 from sidecar.core.transcript import entry_of, fact_of, told
 from sidecar.core.verdict import Outcome
 
@@ -25,6 +29,23 @@ FACTS = [
     events.MaintenanceEnded("root"),
     events.TimePassed(),
     events.DrainOrdered("it leaks", "root"),
+    events.MemoryRecalled(
+        Memory(
+            release=ReleaseState(id="v2", since=10.0, at=11.0, saved=12.0, samples={"web": Sample(answered={3: 2})}),
+            target=KnownGood(release="v1", at=OFFSET),
+            bad=frozenset({"v0"}),
+            hold=Hold(reason="a freeze", by="root", at=OFFSET),
+            rollbacks=(5.0,),
+            unfit=None,
+        )
+    ),
+    events.StandingRecalled(Standing(upstream=("db",), process=process(7, 3.0), gateway=("web",), drains=(4.0,))),
+    events.TrafficMeasured(Sample(answered={3: 2}, errors=1)),
+    events.HoldBegun(Hold(reason="a freeze", by="root", at=OFFSET)),
+    events.HoldEnded("root"),
+    events.ReleasePromoted("it is well", "root"),
+    events.RollbackOrdered(KnownGood(release="v1", at=OFFSET), "it is slow", "root", forced=True),
+    events.RollbackAdvanced(RollbackStep.ASK, "asked"),
 ]
 
 

@@ -1,6 +1,8 @@
 """Replay: the past by other rules, and what it leaves alone."""
 
+import pytest
 from builders import plan, probe
+from msgspec.structs import replace
 
 from sidecar.core.drain import DrainPhase
 from sidecar.core.events import EventKind
@@ -10,6 +12,7 @@ from sidecar.core.journal import (
     GatewayExited,
     Lost,
     MaintenanceBegun,
+    MemoryRecalled,
     Process,
     Replanned,
     SidecarRuns,
@@ -18,8 +21,11 @@ from sidecar.core.journal import (
     Verdicts,
     Watched,
 )
+from sidecar.core.memory import Memory
 from sidecar.core.plan import Target
+from sidecar.core.release import KnownGood
 from sidecar.core.replay import replay
+from sidecar.core.rules import PlatformKind, ReleasePlan, RollbackPlan
 from sidecar.core.verdict import Evidence, Outcome
 
 T0 = 1.7e9
@@ -197,6 +203,23 @@ def test_the_order_of_entries_within_a_run_does_not_matter():
     """A row of verdicts is written when it ends, after what happened while it lasted."""
     mixed = [OUTAGE[0], OUTAGE[4], OUTAGE[2], OUTAGE[3], OUTAGE[1]]
     assert list(replay(mixed, rules())) == list(replay(OUTAGE, rules()))
+
+
+@pytest.mark.parametrize(("budget", "rollbacks"), [(30.0, 1), (300.0, 0)])
+def test_a_bad_release_is_rolled_back_by_the_rules_of_the_plan(budget, rollbacks):
+    """What the store knew, and which release it was, is in the journal; when it is bad, the plan says."""
+    target = KnownGood(release="v1", at=T0 - 9000)
+    start = SidecarStarted(at=T0, plan="p", probes=watched("web"), replica="r1", version="0", release="v2")
+    knew = MemoryRecalled(at=T0 + 0.2, memory=Memory(target=target, unfit=None))
+    past = [start, appeared(), knew, verdicts(1, 20), verdicts(21, 100, Outcome.FAIL)]
+    policy = replace(
+        rules(drain_after=900.0),
+        release=ReleasePlan(id="another", unhealthy_budget=budget),
+        rollback=RollbackPlan(platform=PlatformKind.COMMAND, argv=("true",)),
+    )
+    begun = [event for event in replay(past, policy) if event.kind is EventKind.ROLLBACK_BEGUN]
+    assert len(begun) == rollbacks
+    assert all("release v2 -> v1" in event.message for event in begun)
 
 
 def test_an_empty_journal_tells_nothing():

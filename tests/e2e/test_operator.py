@@ -155,7 +155,6 @@ def test_a_state_that_cannot_be_kept_or_read_is_told(deployment: Deployment, ope
     (state / f"sidecar-{deployment.port}.sqlite3").write_text("spoilt")
     sidecar = deployment.sidecar(short() + '\n[state]\ndir = "state"\n')
     told = sidecar.event("remark", severity="warning")["message"]
-    assert told.startswith("if there was maintenance before the restart, it is over: state/sidecar-")
     assert "it is set aside as state/sidecar-" in told
     sidecar.event("status_changed", after="ready")
 

@@ -10,7 +10,7 @@ from sidecar.store.contract import Store, StoreError
 class DictionaryStore(Store):
     """Streams alone; ``refusal`` is why it takes nothing at present."""
 
-    lasting = False
+    lasting = True
     shared = False
     unfit = "it is a test's"
 

@@ -283,6 +283,6 @@ def test_another_sidecars_socket_is_named_and_not_used(deployment: Deployment, o
     done = operator.says("drain", SIDECAR_PORT="1")
     assert done.returncode == 2
     named, _, advice = done.stderr.partition("; of others there is ")[2].rpartition(": ")
-    assert f"{deployment.directory}/{NAME}-{deployment.port}.sock" in named.split(", ")
+    assert f"{NAME}-{deployment.port}.sock" in [path.rpartition("/")[2] for path in named.split(", ")]
     assert advice == "name one with --socket\n"
     assert gateway.named("terminated") == []

@@ -286,5 +286,7 @@ def test_another_sidecars_socket_is_named_and_not_used(deployment: Deployment, o
     gateway, _ = start(deployment, short())
     done = operator.says("drain", SIDECAR_PORT="1")
     assert done.returncode == 2
-    assert f"{NAME}-{deployment.port}.sock: name one with --socket" in done.stderr
+    named, _, advice = done.stderr.partition("; of others there is ")[2].rpartition(": ")
+    assert f"{NAME}-{deployment.port}.sock" in [path.rpartition("/")[2] for path in named.split(", ")]
+    assert advice == "name one with --socket\n"
     assert gateway.named("terminated") == []

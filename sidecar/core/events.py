@@ -78,6 +78,7 @@ class MaintenanceBegun(Struct, frozen=True):
 class MaintenanceEnded(Struct, frozen=True):
     """The maintenance is over: an operator says so. Of its expiry the core knows by itself, at the next fact."""
 
+    reason: str
     by: str
 
 

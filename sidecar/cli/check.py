@@ -1,6 +1,9 @@
 """``sidecar check``: every probe once, side by side."""
 
 import os
+from collections.abc import Callable
+from functools import partial
+from typing import NoReturn
 
 import anyio
 import anyio.to_thread
@@ -29,8 +32,13 @@ def command(path: str | None, wants_json: bool) -> None:  # noqa: FBT001 - click
     fails, 2 when one cannot tell or the check could not be done.
     """
     plan = load_plan(path, os.environ)
-    results = anyio.run(_check, plan)
-    write(as_json(plan, results) if wants_json else table(plan, results, width()))
+    anyio.run(partial(_report, plan, as_json if wants_json else partial(table, width=width())))
+
+
+async def _report(plan: Plan, form: Callable[[Plan, Results], str]) -> NoReturn:
+    """Check, write the result, and leave from within the loop, whose end waits for every task for ever."""
+    results = await _check(plan)
+    write(form(plan, results))
     leave(exit_status(results))
 
 

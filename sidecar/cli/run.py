@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from typing import NoReturn
 
 import anyio
 import click
@@ -11,7 +12,6 @@ from sidecar.actors.parent import gateway_command
 from sidecar.agent import load_plan
 from sidecar.cli.ending import die_of, leave
 from sidecar.cli.options import config_option
-from sidecar.core.events import Event
 from sidecar.core.plan import Plan
 from sidecar.gateway.child import Command, CommandError
 from sidecar.log import Log
@@ -50,23 +50,16 @@ def command(path: str | None, arguments: tuple[str, ...]) -> None:
     plan = load()
     try:
         started = gateway_command(arguments, plan, os.environ) if arguments else None
-        with Log(plan.log_format) as log:
-            end = anyio.run(_run, plan, load, log.tell, started)
+        anyio.run(_run, plan, load, started)
     except CommandError as error:
         click.echo(f"sidecar: {error}", err=True)
         leave(error.status)
+
+
+async def _run(plan: Plan, load: Callable[[], Plan], started: Command | None) -> NoReturn:
+    """Run to the end, and leave from within the loop, whose own end waits for every task for ever."""
+    with Log(plan.log_format) as log:
+        end = await serve(plan, load, log.tell, command=started, environ=os.environ)
     if isinstance(end, signal.Signals):
         die_of(end)
     leave(end)
-
-
-async def _run(
-    plan: Plan, load: Callable[[], Plan], tell: Callable[[Event], None], started: Command | None
-) -> signal.Signals | int:
-    return await serve(
-        plan,
-        load,
-        tell,
-        command=started,
-        environ=os.environ,
-    )

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from sidecar.contract import Evidence, Outcome, Probe, ProbeFailure, Run, Setting
+from sidecar.underway import mark_seen
 
 PATIENCE = 0.5
 """Seconds that a look which was cut off has to end, as far as the next one's deadline allows."""
@@ -47,7 +48,7 @@ class Apart(Probe[Any]):
 
 async def _outcome(task: "asyncio.Task[None]") -> None:
     """Wait for a task and raise what it raises. Cut off, cancel it, and do not wait for what comes of that."""
-    task.add_done_callback(_mark_seen)
+    task.add_done_callback(mark_seen)
     try:
         await asyncio.wait([task])
     finally:
@@ -55,9 +56,3 @@ async def _outcome(task: "asyncio.Task[None]") -> None:
     if task.cancelled():
         raise RuntimeError("it has cancelled itself")
     task.result()
-
-
-def _mark_seen(task: "asyncio.Task[None]") -> None:
-    """Look at an error that comes when nobody waits for it any more: asyncio would complain otherwise."""
-    if not task.cancelled():
-        task.exception()

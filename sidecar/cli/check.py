@@ -20,6 +20,7 @@ from sidecar.core.plan import Plan, ProbePlan, Target
 from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
+from sidecar.loop import run
 
 
 @click.command()
@@ -32,7 +33,7 @@ def command(path: str | None, wants_json: bool) -> None:  # noqa: FBT001 - click
     fails, 2 when one cannot tell or the check could not be done.
     """
     plan = load_plan(path, os.environ)
-    anyio.run(partial(_report, plan, as_json if wants_json else partial(table, width=width())))
+    run(partial(_report, plan, as_json if wants_json else partial(table, width=width())))
 
 
 async def _report(plan: Plan, form: Callable[[Plan, Results], str]) -> NoReturn:

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable
 from typing import NoReturn
 
-import anyio
 import click
 
 from sidecar.actors.parent import gateway_command
@@ -15,6 +14,7 @@ from sidecar.cli.options import config_option
 from sidecar.core.plan import Plan
 from sidecar.gateway.child import Command, CommandError
 from sidecar.log import Log
+from sidecar.loop import run
 from sidecar.service import serve
 
 
@@ -50,7 +50,7 @@ def command(path: str | None, arguments: tuple[str, ...]) -> None:
     plan = load()
     try:
         started = gateway_command(arguments, plan, os.environ) if arguments else None
-        anyio.run(_run, plan, load, started)
+        run(_run, plan, load, started)
     except CommandError as error:
         click.echo(f"sidecar: {error}", err=True)
         leave(error.status)

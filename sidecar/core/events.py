@@ -132,6 +132,8 @@ class EventKind(StrEnum):
     DRAIN_BEGUN = "drain_begun"
     DRAIN_ADVANCED = "drain_advanced"
     DRAIN_CANCELLED = "drain_cancelled"
+    DRAIN_HOOK = "drain_hook"
+    """The gateway was asked to take no more work, or to take work again."""
     DRAIN_FINISHED = "drain_finished"
     DRAIN_WITHHELD = "drain_withheld"
     MAINTENANCE_BEGUN = "maintenance_begun"

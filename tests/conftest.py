@@ -13,6 +13,7 @@ pytest_plugins = [
     "servers.dns",
     "servers.hang",
     "servers.http",
+    "servers.looking",
     "servers.mcp",
     "servers.ports",
     "servers.processes",

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sidecar import __version__
 from sidecar.actors.drain import drain
+from sidecar.actors.hook import Hook
 from sidecar.actors.parent import Parent
 from sidecar.clock import boottime
 from sidecar.config import load
@@ -98,6 +99,7 @@ class Agent:
         self.given_up = anyio.Event()
         """Set when the gateway crashes too often; ``exit_status`` is then what to end with."""
         self.exit_status = 0
+        self._hook = Hook(plan.gateway, USER_AGENT, tell)
         self._plan = plan
         self._drain_scope = anyio.CancelScope()
         self._start_scope = anyio.CancelScope()
@@ -214,8 +216,11 @@ class Agent:
                 self._drain_scope.cancel()
                 self._drain_scope = anyio.CancelScope()
                 self._tasks.start_soon(self._drain, action, self._drain_scope, name="drain")
+                self._tasks.start_soon(self._hook.begin, self._plan.drain, name="drain hook")
             case CancelDrain():
                 self._drain_scope.cancel()
+                if not self.tracker.state.stopping:
+                    self._tasks.start_soon(self._hook.call_off, name="drain hook")
             case StartChild(pause):
                 self._start_scope = anyio.CancelScope()
                 self._tasks.start_soon(self._start_again, pause, self._start_scope, name="start again")

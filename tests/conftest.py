@@ -18,6 +18,7 @@ pytest_plugins = [
     "servers.dns",
     "servers.hang",
     "servers.http",
+    "servers.looking",
     "servers.mcp",
     "servers.memos",
     "servers.ports",
@@ -53,7 +54,6 @@ READS_OF_PROC = [
 
 READS_OF_FILES = [
     ("asyncpg/connect_utils.py", {"_parse_connect_dsn_and_args"}),  # small files of its own, once for each connection
-    ("probes/heartbeat.py", {"_look_at"}),  # one stat
     ("sidecar/gateway/child.py", {"start", "__init__"}),  # the same of the gateway, and its start time in /proc
     ("probes/command.py", {"_start"}),  # the pipe that tells whether the program could be started
 ]

@@ -122,8 +122,11 @@ def test_maintenance_outranks_the_probes_and_survives_a_crash_of_the_sidecar(
     assert operator.status()["maintenance"]["reason"] == "moving the database"
 
     tell(deployment.gateway_port, "become/status/200")
-    assert operator.says("maintenance", "off").stdout == "maintenance is off: the probes decide again\n"
-    again.event("maintenance_ended", severity="info")
+    done = operator.says("maintenance", "off", "--reason", "moved")
+    assert done.stdout == "maintenance is off: the probes decide again\n"
+    why = again.event("maintenance_ended", severity="info")["message"]
+    assert why.startswith("maintenance (moving the database) is over, ended by ")
+    assert why.endswith(": moved; the probes decide again")
     assert operator.says("wait", "ready").returncode == 0
     again.signal(signal.SIGKILL)
     again.exit_status()

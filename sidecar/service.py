@@ -69,7 +69,7 @@ async def serve(
 
     def replan(later: Plan) -> None:
         agent.replan(later)
-        notifier.replan(later)
+        notifier.replan(agent.tracker.state.plan)
 
     orders = Orders(plan, agent, board, load=load, replan=replan, tell=tell)
     warn = partial(_say, tell, EventKind.REMARK, Severity.WARNING)

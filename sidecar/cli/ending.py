@@ -22,11 +22,14 @@ def die_of(number: signal.Signals) -> NoReturn:
     """
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    sys.exit(128 + number)  # the first process of a container is spared by its own signals, see pid_namespaces(7)
+    leave(128 + number)  # the first process of a container is spared by its own signals, see pid_namespaces(7)
 
 
 def leave(status: int) -> NoReturn:
-    """End with this status, and at once: a thread that a probe has abandoned, stuck in a dead mount, is not awaited."""
+    """End with this status, and at once, awaiting nothing that a probe has abandoned.
+
+    That may be a thread stuck in a dead mount, or a task that swallows its cancellation.
+    """
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # as above
             stream.flush()

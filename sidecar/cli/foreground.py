@@ -5,12 +5,10 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-import anyio
-
+from sidecar import loop
 from sidecar.actors.parent import gateway_command
 from sidecar.agent import load_plan
 from sidecar.cli.ending import complain, die_of, leave
-from sidecar.core.events import Event
 from sidecar.core.plan import Plan
 from sidecar.gateway.child import Command, CommandError
 from sidecar.log import Log
@@ -29,23 +27,16 @@ def run(path: str | None, command: Sequence[str]) -> NoReturn:
     plan = load()
     try:
         started = gateway_command(command, plan, os.environ) if command else None
-        with Log(plan.log_format) as log:
-            end = anyio.run(_serve, plan, load, log.tell, started)
+        loop.run(_serve, plan, load, started)
     except CommandError as error:
         complain(str(error))
         leave(error.status)
+
+
+async def _serve(plan: Plan, load: Callable[[], Plan], started: Command | None) -> NoReturn:
+    """Run to the end, and leave from within the loop, whose own end waits for every task for ever."""
+    with Log(plan.log_format) as log:
+        end = await serve(plan, load, log.tell, command=started, environ=os.environ)
     if isinstance(end, signal.Signals):
         die_of(end)
     leave(end)
-
-
-async def _serve(
-    plan: Plan, load: Callable[[], Plan], tell: Callable[[Event], None], started: Command | None
-) -> signal.Signals | int:
-    return await serve(
-        plan,
-        load,
-        tell,
-        command=started,
-        environ=os.environ,
-    )

@@ -10,6 +10,7 @@ import urllib.request
 
 import pytest
 from command_line import COMMAND, clean_environment, run, running
+from distributions import install_stubborn
 
 QUICK = '[server]\nhost = "127.0.0.1"\nport = {port}\nlinger = "0s"\n'
 
@@ -84,6 +85,19 @@ def test_it_dies_of_the_signal_that_ended_it(number, configure, web, free_port, 
         process.send_signal(number)
         assert until(process, "stopped")["message"] == f"stopped by {number.name}"
         assert process.wait() == -number
+
+
+def test_a_probe_that_swallows_its_cancellation_does_not_hold_up_the_end(configure, free_port, tmp_path):
+    """It is told that its look does not end, once; the sidecar does."""
+    site = install_stubborn(tmp_path / "site")
+    stubborn = 'kind = "stubborn"\ntimeout = "100ms"\ninterval = "100ms"\nfast_interval = "100ms"'
+    path = configure(QUICK.format(port=free_port), stubborn=stubborn)
+    with running("run", "--config", path, cwd=tmp_path, PYTHONPATH=str(site)) as process:
+        while "the look before has ended" not in told(process)["message"]:
+            pass
+        process.send_signal(signal.SIGTERM)
+        assert until(process, "stopped")["message"] == "stopped by SIGTERM"
+        assert process.wait() == -signal.SIGTERM
 
 
 def test_a_refused_reload_is_one_line_of_json_and_changes_nothing(configure, web, free_port, tmp_path):

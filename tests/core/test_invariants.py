@@ -256,7 +256,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def maintenance_ends(self, _):
         """An operator puts it back."""
-        self.take(MaintenanceEnded("root"))
+        self.take(MaintenanceEnded("it is over", "root"))
         assert self.state.maintenance is None
 
     def nothing_but_time(self, _):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 import time
 
 import pytest
@@ -126,6 +127,32 @@ async def test_a_path_that_cannot_be_looked_at(tmp_path, name):
     verdict = await look(make_probe(KIND, file=str(tmp_path / name), every=60.0))
     assert (verdict.outcome, verdict.evidence) == (Outcome.UNKNOWN, Evidence.OBSERVER)
     assert "the file can be looked at" in verdict.reason
+
+
+async def test_a_file_system_that_hangs_holds_nobody_up(file, monkeypatch):
+    """Nothing is proven while it does, and one thread waits for it, however often the probe looks."""
+    touch(file)
+    released, asked, real = threading.Event(), [], os.stat
+
+    def hangs(path, *arguments, **keys):
+        if path != str(file):
+            return real(path, *arguments, **keys)
+        asked.append(path)
+        released.wait(60)
+        return real(path)
+
+    monkeypatch.setattr("os.stat", hangs)
+    probe = make_probe(KIND, file=str(file), every=60.0, timeout=0.1)
+    try:
+        for _ in range(2):
+            verdict = await look(probe, within=30)
+            assert (verdict.outcome, verdict.evidence) == (Outcome.UNKNOWN, Evidence.OBSERVER)
+            assert verdict.reason == f"the file can be looked at: found no answer from the file system ({file})"
+    finally:
+        released.set()
+    probe = make_probe(KIND, file=str(file), every=60.0)
+    assert (await look(probe)).outcome is Outcome.PASS
+    assert asked == [str(file)] * 2
 
 
 async def test_a_report_with_the_token_passes():

@@ -11,10 +11,11 @@ from msgspec.structs import FieldInfo, fields
 
 from sidecar.config.load import TABLES
 from sidecar.config.meanings import flow, meanings
-from sidecar.config.shapes import is_kind_of, members, quantity, unwrap
+from sidecar.config.shapes import is_kind_of, is_table, members, quantity, unwrap
 from sidecar.config.tables import ProbeKeys, TopLevel
 from sidecar.config.units import write_duration, write_size
 from sidecar.config.words import describe
+from sidecar.core.notify_plan import NoticeKind, SinkKind
 from sidecar.core.plan import LogFormat, OnFailure
 from sidecar.registry import BUILT_IN, load_kind
 
@@ -41,6 +42,8 @@ def _reference() -> Iterator[str]:
         if name != "defaults":
             yield from _table(f"## `[{name}]`", cls)
     yield from _choices("`log.format`", LogFormat)
+    yield from _choices("`kind` in `[notify.sinks.NAME]`", SinkKind)
+    yield from _choices("`kinds` in `[notify.sinks.NAME]`", NoticeKind)
 
 
 def _table(heading: str, cls: type[Struct], leave_out: type[Struct] | None = None) -> Iterator[str]:
@@ -56,7 +59,8 @@ def _table(heading: str, cls: type[Struct], leave_out: type[Struct] | None = Non
     yield ""
     for field in fields(cls):
         for nested in _structs(field.type):
-            yield from _table(f"#### `{field.encode_name}`, a table within it", nested)
+            name = f"{field.encode_name}.NAME" if _is_by_name(field.type) else field.encode_name
+            yield from _table(f"#### `{name}`, a table within it", nested)
 
 
 def _choices(name: str, cls: type[Enum]) -> Iterator[str]:
@@ -65,6 +69,11 @@ def _choices(name: str, cls: type[Enum]) -> Iterator[str]:
     for member in cls:
         yield f'- `"{member.value}"`: {texts[member.name]}'
     yield ""
+
+
+def _is_by_name(type_: Any) -> bool:
+    base, _ = unwrap(type_)
+    return is_table(base) and not is_kind_of(base, Struct)
 
 
 def _structs(type_: Any) -> list[type[Struct]]:

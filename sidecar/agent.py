@@ -1,8 +1,8 @@
 """The composition root: which parts there are, and who hears of what."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -11,19 +11,24 @@ from msgspec.structs import replace
 
 from sidecar import __version__
 from sidecar.actors.drain import drain
+from sidecar.actors.hook import Hook
 from sidecar.actors.parent import Parent
 from sidecar.clock import boottime
 from sidecar.config import load
 from sidecar.configfile import read_config
-from sidecar.contract import Evidence, Outcome, Probe, Run, Setting
+from sidecar.contract import Evidence, Memo, Outcome, Probe, Run, Setting
 from sidecar.core.drain import DrainStep
+from sidecar.core.errors import RefusedError
 from sidecar.core.events import (
     Action,
     BeginDrain,
+    BeginRollback,
     CancelDrain,
     CancelStart,
     DrainAdvanced,
+    DrainOrdered,
     Event,
+    Fact,
     GatewayAppeared,
     GatewayExited,
     GiveUp,
@@ -31,21 +36,39 @@ from sidecar.core.events import (
     ProbeNow,
     ProbeReported,
     Replanned,
+    SaveGood,
+    SaveRelease,
+    SaveStanding,
     StartChild,
 )
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, ProbePlan, Target
+from sidecar.core.rules import PlatformKind
 from sidecar.core.snapshot import Snapshot
 from sidecar.core.verdict import Verdict
 from sidecar.engine import Engine
 from sidecar.gateway import Gateway
 from sidecar.gateway.child import Command
 from sidecar.gateway.held import hold
-from sidecar.memo import memo_of
+from sidecar.ledger import Ledger
+from sidecar.memo import StoreMemo
+from sidecar.platforms import open_platform
+from sidecar.platforms.contract import Platform
+from sidecar.platforms.parent import ParentPlatform
 from sidecar.registry import known_kinds, load_kind
+from sidecar.releases import Releases
+from sidecar.store import replica_of
+from sidecar.store.contract import Store, StoreError
 from sidecar.tracker import Tracker
+from sidecar.traffic import Scraper
 
 USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
+
+RECALL_WITHIN = 5.0
+"""Seconds that the store has to tell whether this release was rolled back; then it is started as it is."""
+
+FLUSH_WITHIN = 2.0
+"""Seconds to write down at the end what is not written yet."""
 
 
 class Agent:
@@ -55,18 +78,28 @@ class Agent:
         self,
         plan: Plan,
         *,
+        store: Store,
         publish: Callable[[Snapshot], None],
         tell: Callable[[Event], None],
         command: Command | None = None,
+        observe: Callable[[Fact, float], None] = lambda _fact, _now: None,
     ) -> None:
+        """Take what to do with what comes of it, the command of parent mode, and where to keep what must survive.
+
+        Raises ``SidecarError`` when the platform that the plan names cannot be used.
+        """
+        self.store = store
+        self.replica = replica_of(plan.state, plan.server.port)
         self.gateway = Gateway(plan.gateway)
-        self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act)
+        self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act, observe=observe)
         self.parent = None
         if command is not None:
             self.parent = Parent(command, self.gateway, record=self.tracker.record, tell=tell)
+        self.releases = self._follow_releases(plan, command, tell)
         self.given_up = anyio.Event()
         """Set when the gateway crashes too often; ``exit_status`` is then what to end with."""
         self.exit_status = 0
+        self._hook = Hook(plan.gateway, USER_AGENT, tell)
         self._plan = plan
         self._drain_scope = anyio.CancelScope()
         self._start_scope = anyio.CancelScope()
@@ -93,6 +126,7 @@ class Agent:
             async with self._probing():
                 yield
             return
+        await self._choose_command(self.parent)
         self.parent.start()
         try:
             async with self._probing():
@@ -101,16 +135,27 @@ class Agent:
             with anyio.CancelScope(shield=True):
                 await self.parent.finish()
 
+    async def _choose_command(self, parent: Parent) -> None:
+        """Start the earlier release at once where this one was rolled back: one that is known to be bad is not."""
+        if self._plan.rollback.platform is not PlatformKind.PARENT:
+            return
+        with anyio.move_on_after(RECALL_WITHIN), suppress(StoreError):
+            target = await self.releases.restored()
+            if target is not None:
+                parent.replace(target.command)
+
     @asynccontextmanager
     async def _probing(self) -> AsyncIterator[None]:
         async with anyio.create_task_group() as self._tasks:
             if self.parent is not None:
                 self._tasks.start_soon(self.parent.reap, name="orphans")
+            self._tasks.start_soon(self.releases.run, name="releases")
             # The watch comes first: a probe of the gateway's process needs to know whom to look at.
             self._watch_gateway()
             async with self._engine:
                 self._engine.replan(self._plan)
                 yield
+            await self.releases.flush(FLUSH_WITHIN)
             self._tasks.cancel_scope.cancel()
 
     async def gateway_gone(self) -> None:
@@ -124,8 +169,9 @@ class Agent:
         return self._engine.beat(name, credential)
 
     def replan(self, plan: Plan) -> None:
-        """Put a new plan in force. The ports and the gateway's place stay what they were at the start."""
-        self._plan = replace(plan, server=self._plan.server, gateway=self._plan.gateway)
+        """Put a new plan in force. The ports, the gateway's place and the release stay what they were at the start."""
+        release = replace(plan.release, id=self._plan.release.id)
+        self._plan = replace(plan, server=self._plan.server, gateway=self._plan.gateway, release=release)
         self.tracker.record(Replanned(self._plan))
         self._watch_gateway()
         self._engine.replan(self._plan)
@@ -137,7 +183,8 @@ class Agent:
             self._tasks.start_soon(self.gateway.watch, self._appeared, self._exited, name="gateway watch")
 
     def _make_probe(self, probe: ProbePlan, look_again: Callable[[], None]) -> Probe[Any]:
-        return make_probe(probe, self._plan, lambda: self.gateway.process, look_again)
+        memo = StoreMemo(self.store, self.replica, probe.name)
+        return make_probe(probe, self._plan, memo, lambda: self.gateway.process, look_again)
 
     def _report(self, probe: ProbePlan, verdict: Verdict) -> None:
         self.tracker.record(ProbeReported(probe.name, verdict))
@@ -169,8 +216,11 @@ class Agent:
                 self._drain_scope.cancel()
                 self._drain_scope = anyio.CancelScope()
                 self._tasks.start_soon(self._drain, action, self._drain_scope, name="drain")
+                self._tasks.start_soon(self._hook.begin, self._plan.drain, name="drain hook")
             case CancelDrain():
                 self._drain_scope.cancel()
+                if not self.tracker.state.stopping:
+                    self._tasks.start_soon(self._hook.call_off, name="drain hook")
             case StartChild(pause):
                 self._start_scope = anyio.CancelScope()
                 self._tasks.start_soon(self._start_again, pause, self._start_scope, name="start again")
@@ -179,6 +229,44 @@ class Agent:
             case GiveUp(status):
                 self.exit_status = status
                 self.given_up.set()
+            case SaveRelease() | SaveGood() | SaveStanding() | BeginRollback():
+                self.releases.act(action)
+
+    def _follow_releases(self, plan: Plan, command: Command | None, tell: Callable[[Event], None]) -> Releases:
+        rules = plan.release
+        return Releases(
+            plan,
+            Ledger(self.store, self.replica),
+            platform=open_platform(plan.rollback, plan.railway, user_agent=USER_AGENT, parent=self._as_platform()),
+            scraper=Scraper(rules.metrics, rules, plan.gateway, user_agent=USER_AGENT, secrets=plan.secrets)
+            if rules.metrics
+            else None,
+            command=tuple(command.arguments) if command else (),
+            state=lambda: self.tracker.state,
+            record=self.tracker.record,
+            tell=tell,
+        )
+
+    def _as_platform(self) -> Platform | None:
+        """Give the parent as what restores an earlier release; None beside a gateway that somebody else has started."""
+        parent = self.parent
+        if parent is None:
+            return None
+        return ParentPlatform(
+            require=parent.require,
+            replace=self._replace_command,
+            running=lambda: parent.arguments,
+            is_ready=lambda: self.tracker.state.health.ready,
+        )
+
+    def _replace_command(self, arguments: Sequence[str]) -> None:
+        """Drain what runs, and have another command started in its place."""
+        assert self.parent is not None  # noqa: S101 - only a parent is asked
+        self.parent.replace(arguments)
+        try:
+            self.tracker.record(DrainOrdered("an earlier release takes its place", "the rollback"))
+        except RefusedError:
+            self.parent.kill()  # no drain is possible: nobody listens, or it is not known who does
 
     async def _start_again(self, pause: float, scope: anyio.CancelScope) -> None:
         assert self.parent is not None  # noqa: S101 - who is asked to start again has started before
@@ -196,6 +284,7 @@ class Agent:
 def make_probe(
     probe: ProbePlan,
     plan: Plan,
+    memo: Memo,
     process: Callable[[], GatewayProcess | None],
     look_again: Callable[[], None] = lambda: None,
 ) -> Probe[Any]:
@@ -210,7 +299,7 @@ def make_probe(
         gateway_process=process,
         user_agent=USER_AGENT,
         look_again=look_again,
-        memo=memo_of(probe.name, plan.state.dir),
+        memo=memo,
     )
     try:
         return kind.probe(probe.spec, setting)

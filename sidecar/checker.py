@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Self
 
 import anyio
@@ -12,8 +13,10 @@ from msgspec.structs import replace
 
 from sidecar.agent import Agent, load_plan
 from sidecar.clock import boottime
+from sidecar.core.rules import ReleaseMode
 from sidecar.core.snapshot import Snapshot, health_at
 from sidecar.core.state import DeploymentStatus, Health
+from sidecar.store import open_store
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -99,9 +102,13 @@ class DeploymentHealthChecker:
         return health_at(self._snapshot, boottime())
 
     async def _probe(self, plan: Plan) -> None:
-        looking_only = replace(plan, drain=replace(plan.drain, enabled=False))
+        looking_only = replace(
+            plan, drain=replace(plan.drain, enabled=False), release=replace(plan.release, mode=ReleaseMode.OFF)
+        )
         try:
-            async with Agent(looking_only, publish=self._publish, tell=_ignore).running():
+            store = open_store(plan.state, plan.server.port)
+            agent = Agent(looking_only, store=store, publish=self._publish, tell=_ignore)
+            async with aclosing(store), agent.running():
                 await self._stop.wait()
         finally:
             self._all_seen.set()

@@ -208,6 +208,10 @@ def _upstream(spec: Any, gateway: GatewayPlan) -> Target:  # noqa: ARG001
     return Target.UPSTREAM
 
 
+def _as_it_is(spec: Any) -> Any:
+    return spec
+
+
 class Kind(Struct, Generic[S], frozen=True):
     """A kind of probe, as ``[probes.NAME] kind = "..."`` names it."""
 
@@ -217,4 +221,6 @@ class Kind(Struct, Generic[S], frozen=True):
     on_failure: OnFailure = OnFailure.DEGRADE
     """The default when the probe looks at an upstream; for the gateway it is ``drain``."""
     target: Callable[[S, GatewayPlan], Target] = _upstream
+    harmless: Callable[[S], S | None] = _as_it_is
+    """Make of a spec one for a look that changes nothing and costs nothing; None where there is none."""
     """Whom a probe with these settings looks at."""

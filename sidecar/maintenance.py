@@ -2,18 +2,17 @@
 
 from time import time
 
-import msgspec
 from msgspec import Struct
 
 from sidecar.clock import boottime
-from sidecar.core.errors import SidecarError
 from sidecar.core.state import Maintenance
 from sidecar.linux.procfs import boot_id
-from sidecar.statefile import read_state, remove_state, write_state
+from sidecar.store.contract import Store
+from sidecar.store.documents import encode, load, name_of
 
 
 class _Written(Struct, frozen=True, kw_only=True):
-    """The file. Within one boot ``until`` decides, which no set clock can move; after it, the wall clock."""
+    """The document. Within one boot ``until`` decides, which no set clock can move; after it, the wall clock."""
 
     reason: str
     by: str
@@ -23,8 +22,8 @@ class _Written(Struct, frozen=True, kw_only=True):
     wall_until: float
 
 
-def keep(directory: str, port: int, maintenance: Maintenance) -> None:
-    """Write it down. Raises ``SidecarError``."""
+async def keep(store: Store, replica: str, maintenance: Maintenance) -> None:
+    """Write it down. Raises ``StoreError``."""
     written = _Written(
         reason=maintenance.reason,
         by=maintenance.by,
@@ -33,27 +32,23 @@ def keep(directory: str, port: int, maintenance: Maintenance) -> None:
         until=maintenance.until,
         wall_until=time() + (maintenance.until - boottime()),
     )
-    write_state(directory, _name(port), msgspec.json.encode(written))
+    await store.put(_name(replica), encode(written))
 
 
-def recall(directory: str, port: int) -> Maintenance | None:
-    """Read what was written down; None when there is nothing, or its time is over. Raises ``SidecarError``."""
-    data = read_state(directory, _name(port))
-    if data is None:
+async def recall(store: Store, replica: str) -> Maintenance | None:
+    """Read what was written down; None when there is nothing, or its time is over. Raises ``StoreError``."""
+    written = await load(store, _name(replica), _Written)
+    if written is None:
         return None
-    try:
-        written = msgspec.json.decode(data, type=_Written)
-    except msgspec.DecodeError as error:
-        raise SidecarError(f"cannot read the maintenance in {directory}/{_name(port)}: {error}") from None
     maintenance = _recalled(written, boot_id(), boottime(), time())
     if maintenance is None:
-        forget(directory, port)
+        await forget(store, replica)
     return maintenance
 
 
-def forget(directory: str, port: int) -> None:
-    """Remove what was written down. Raises ``SidecarError``."""
-    remove_state(directory, _name(port))
+async def forget(store: Store, replica: str) -> None:
+    """Remove what was written down. Raises ``StoreError``."""
+    await store.remove(_name(replica))
 
 
 def _recalled(written: _Written, boot: str, now: float, wall: float) -> Maintenance | None:
@@ -66,6 +61,5 @@ def _recalled(written: _Written, boot: str, now: float, wall: float) -> Maintena
     return Maintenance(reason=written.reason, by=written.by, since=now - (length - left), until=now + left)
 
 
-def _name(port: int) -> str:
-    """Name the file by the health port, which tells the sidecars of one machine apart."""
-    return f"maintenance-{port}.json"
+def _name(replica: str) -> str:
+    return name_of("replica", replica, "maintenance")

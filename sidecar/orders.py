@@ -24,10 +24,12 @@ from sidecar.core.events import (
 )
 from sidecar.core.plan import Plan
 from sidecar.core.state import Maintenance
+from sidecar.release_orders import ReleaseOrders
 from sidecar.serve import orders
 from sidecar.serve.board import Board
 from sidecar.serve.orders import Answer, AnyOrder
 from sidecar.serve.routes import Route
+from sidecar.store.contract import StoreError
 
 _FORGOTTEN = "it will not survive a restart of the sidecar"
 
@@ -36,13 +38,23 @@ class Orders:
     """Carries orders out, one change at a time."""
 
     def __init__(
-        self, plan: Plan, agent: Agent, board: Board, load: Callable[[], Plan], tell: Callable[[Event], None]
+        self,
+        plan: Plan,
+        agent: Agent,
+        board: Board,
+        *,
+        load: Callable[[], Plan],
+        replan: Callable[[Plan], None],
+        tell: Callable[[Event], None],
     ) -> None:
+        """Take what there is at the start, how to read the configuration again, and who goes by it then."""
         self._first = plan
         self._agent = agent
         self._board = board
         self._load = load
+        self._replan = replan
         self._tell = tell
+        self._about_releases = ReleaseOrders(agent.releases, lambda: agent.tracker.state, agent.tracker.record)
         self._one_at_a_time = anyio.Lock()
         self._end: asyncio.TimerHandle | None = None
 
@@ -59,10 +71,12 @@ class Orders:
                     return self._drain(reason, by)
                 case orders.Maintenance(reason, seconds):
                     return await self._begin_maintenance(reason, seconds, by)
-                case orders.Resume():
-                    return await self._end_maintenance(by)
+                case orders.Resume(reason):
+                    return await self._end_maintenance(reason, by)
                 case orders.Reload():
                     return await self._reload()
+                case _:
+                    return await self._about_releases.carry_out(order, by)
 
     async def reload(self) -> None:
         """Read the configuration again, and tell what came of it."""
@@ -71,12 +85,9 @@ class Orders:
 
     async def recall_maintenance(self) -> None:
         """Put in force again what was said before the sidecar was restarted."""
-        directory, port = self._first.state.dir, self._first.server.port
-        if directory is None:
-            return
         try:
-            recalled = await anyio.to_thread.run_sync(maintenance.recall, directory, port)
-        except SidecarError as error:
+            recalled = await maintenance.recall(self._agent.store, self._agent.replica)
+        except StoreError as error:
             self._say(EventKind.REMARK, f"if there was maintenance before the restart, it is over: {error}")
             return
         if recalled is not None:
@@ -104,32 +115,28 @@ class Orders:
     async def _begin_maintenance(self, reason: str, seconds: float, by: str) -> Answer:
         now = boottime()
         word = Maintenance(reason=reason, by=by, since=now, until=now + seconds)
-        directory, port = self._first.state.dir, self._first.server.port
         # First of all it holds: whether it can be kept as well, a disk may take its time to say.
         self._put_in_force(word)
-        kept = "it survives a restart of the sidecar"
-        if directory is None:
+        store, kept = self._agent.store, "it survives a restart of the sidecar"
+        try:
+            await maintenance.keep(store, self._agent.replica, word)
+        except StoreError as error:
+            kept = f"{_FORGOTTEN}: {error}"
+            self._say(EventKind.REMARK, f"maintenance is on, but {kept}")
+        if not store.lasting:
             kept = f"{_FORGOTTEN}: set state.dir or STATE_DIRECTORY"
-        else:
-            try:
-                await anyio.to_thread.run_sync(maintenance.keep, directory, port, word)
-            except SidecarError as error:
-                kept = f"{_FORGOTTEN}: {error}"
-                self._say(EventKind.REMARK, f"maintenance is on, but {kept}")
         return Answer(
             done=True, message=f"maintenance is on for {write_duration(seconds)}: readiness 503, liveness 200; {kept}"
         )
 
-    async def _end_maintenance(self, by: str) -> Answer:
+    async def _end_maintenance(self, reason: str, by: str) -> Answer:
         was_on = self._agent.tracker.state.maintenance is not None
-        self._agent.tracker.record(MaintenanceEnded(by))
+        self._agent.tracker.record(MaintenanceEnded(reason, by))
         self.close()
-        directory, port = self._first.state.dir, self._first.server.port
-        if directory is not None:
-            try:
-                await anyio.to_thread.run_sync(maintenance.forget, directory, port)
-            except SidecarError as error:
-                return Answer(done=False, message=f"maintenance is off, but it may come back at a restart: {error}")
+        try:
+            await maintenance.forget(self._agent.store, self._agent.replica)
+        except StoreError as error:
+            return Answer(done=False, message=f"maintenance is off, but it may come back at a restart: {error}")
         return Answer(done=True, message="maintenance is off: the probes decide again" if was_on else "it was not on")
 
     def _put_in_force(self, word: Maintenance) -> None:
@@ -155,7 +162,7 @@ class Orders:
             message = f"cannot reload the configuration, so the one before stays in force:\n{error}"
             self._say(EventKind.RELOAD_REFUSED, message, Severity.ERROR)
             return Answer(done=False, message=message)
-        self._agent.replan(plan)
+        self._replan(plan)
         lines = [f"configuration reloaded from {plan.source}: {', '.join(probe.name for probe in plan.probes)}"]
         for table in _fixed(self._first, plan):
             lines.append(f"[{table}] in {plan.source} has changed: that takes effect at the next start")
@@ -172,6 +179,9 @@ def _fixed(first: Plan, later: Plan) -> list[str]:
         ("server", first.server != later.server),
         ("gateway", first.gateway != later.gateway),
         ("state", first.state != later.state),
+        ("release", first.release.id != later.release.id),
+        ("rollback", first.rollback.platform is not later.rollback.platform),
+        ("railway", first.railway != later.railway),
         ("log", first.log_format is not later.log_format),
     )
     return [name for name, changed in tables if changed]

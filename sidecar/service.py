@@ -2,22 +2,26 @@
 
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 import anyio
 import anyio.to_thread
 
 from sidecar import __version__
+from sidecar.actors.notify import Notifier
 from sidecar.actors.parent import Parent, adopt_orphans
 from sidecar.agent import Agent
+from sidecar.background import in_background
 from sidecar.clock import boottime
 from sidecar.core.drain import SIGNALS
 from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind, Severity, StopRequested
 from sidecar.core.plan import Plan
 from sidecar.gateway.child import Command
+from sidecar.gateway.figures import read_figures
+from sidecar.journal import Journal
 from sidecar.orders import Orders
 from sidecar.serve.board import Board
 from sidecar.serve.control import control_socket, take_orders
@@ -25,8 +29,12 @@ from sidecar.serve.health_json import About
 from sidecar.serve.listener import Listening, listen
 from sidecar.serve.misdirected import Misdirected
 from sidecar.serve.socketfile import choose_place
+from sidecar.store import open_store, replica_of
 
 Tell = Callable[[Event], None]
+
+TOLD_WITHIN = 2.0
+"""Seconds for the last messages; what is not delivered by then is sent at the next start."""
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -38,21 +46,41 @@ async def serve(
 
     Returns that signal; as a parent the exit status to end with, which is the gateway's own. ``load`` reads the
     configuration anew, for a reload. Raises ``SidecarError`` when the health port or the control socket cannot be had,
-    or the command cannot be started.
+    the store's URL cannot be used, or the command cannot be started.
 
     The order matters. Signals are obeyed before anything else exists. The health port answers before the gateway
     starts and the first probe runs, because platforms count from the start; and it is the last to close, because they
     ask until the end. What an operator said before a restart holds before the first probe runs.
     """
     board = Board(About(version=__version__, service_id=environ.get("RAILWAY_SERVICE_ID")), boottime)
-    agent = Agent(plan, publish=board.publish, tell=tell, command=command)
-    orders = Orders(plan, agent, board, load, tell)
+    store = open_store(plan.state, plan.server.port)
+    journal = Journal(
+        plan,
+        store,
+        replica_of(plan.state, plan.server.port),
+        snapshot=lambda: agent.tracker.snapshot,
+        figures=lambda: read_figures(plan.gateway.port, agent.gateway.process),
+        tell=tell,
+    )
+    log = partial(_tell_all, (tell, journal.note_event))
+    notifier = Notifier(plan, store, publish=board.show_sinks, log=log)
+    tell = partial(_tell_all, (log, notifier.tell))
+    agent = Agent(plan, store=store, publish=board.publish, tell=tell, command=command, observe=journal.note)
+
+    def replan(later: Plan) -> None:
+        agent.replan(later)
+        notifier.replan(later)
+
+    orders = Orders(plan, agent, board, load=load, replan=replan, tell=tell)
     warn = partial(_say, tell, EventKind.REMARK, Severity.WARNING)
     look = Misdirected(environ.get("RAILWAY_PUBLIC_DOMAIN"), plan.gateway.port, warn).look
     if command is not None and (refusal := adopt_orphans()):
         warn(refusal)
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
         async with (
+            aclosing(store),
+            journal.keeping(),
+            _notifying(notifier),
             listen(plan.server, board, beat=agent.beat, look=look) as listening,
             _control(plan, environ, tell) as control,
         ):
@@ -64,7 +92,20 @@ async def serve(
                     agent.tracker.record(StopRequested())
                     await _stop(signals, number, agent, plan.server.linger)
             orders.close()
-    return _tell_end(number, agent, tell)
+            return _tell_end(number, agent, tell)
+
+
+def _tell_all(hearers: Sequence[Tell], event: Event) -> None:
+    for tell in hearers:
+        tell(event)
+
+
+@asynccontextmanager
+async def _notifying(notifier: Notifier) -> AsyncIterator[None]:
+    """Send messages until the block is left, and then what is still to be told, as far as that is done in time."""
+    async with in_background(notifier.run, "notifier"):
+        yield
+        await notifier.finish(TOLD_WITHIN)
 
 
 def _tell_end(number: signal.Signals | None, agent: Agent, tell: Tell) -> signal.Signals | int:

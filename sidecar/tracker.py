@@ -13,7 +13,10 @@ from sidecar.core.tally import Tally, count, new_tally
 
 
 class Tracker:
-    """Facts go in by ``record``; snapshots, events and actions come out by the three callables, in this order."""
+    """Facts go in by ``record``; snapshots, events and actions come out by the three callables, in this order.
+
+    ``observe`` hears of each fact that the core has taken in, before anything comes out.
+    """
 
     def __init__(
         self,
@@ -23,11 +26,13 @@ class Tracker:
         publish: Callable[[Snapshot], None],
         tell: Callable[[Event], None],
         act: Callable[[Action], None],
+        observe: Callable[[Fact, float], None] = lambda _fact, _now: None,
     ) -> None:
         self._clock = clock
         self._publish = publish
         self._tell = tell
         self._act = act
+        self._observe = observe
         self._state = begin_state(plan, clock())
         self._tallies: dict[str, Tally] = {probe.name: new_tally() for probe in plan.probes}
         self._transitions = 0
@@ -52,6 +57,7 @@ class Tracker:
         now = self._clock()
         state, events, actions = step(self._state, fact, now)
         self._state = state
+        self._observe(fact, now)
         self._count(fact)
         self._transitions += sum(event.kind is EventKind.STATUS_CHANGED for event in events)
         self._show(now)

@@ -1,11 +1,17 @@
 """Short ways to plans, verdicts and processes, for tests of the core and of what reads its snapshots."""
 
+from time import time
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidecar.core.identity import GatewayProcess
+from sidecar.core.notice import Notice
+from sidecar.core.notify_plan import NoticeKind
 from sidecar.core.plan import DrainPlan, OnFailure, Plan, ProbePlan, Target
 from sidecar.core.release import KnownGood
 from sidecar.core.rollback import Restorable, RollbackRecord
+from sidecar.core.severity import Severity
 from sidecar.core.verdict import Evidence, Observation, Outcome, Verdict
 
 
@@ -40,6 +46,29 @@ def verdict(outcome, at, *, evidence=None, reason="", elapsed=0.01):
         evidence = Evidence.OBSERVER
     observation = Observation(started=at, wall=1.7e9 + at, elapsed=elapsed)
     return Verdict(outcome, reason or f"it is {outcome.value}", observation, evidence)
+
+
+def notice(number=1, **changes):
+    """A notice that the deployment is unhealthy; another number makes it another one."""
+    usual = Notice(
+        id=f"web-1:status:unhealthy:{number}",
+        kind=NoticeKind.STATUS,
+        topic="status",
+        event="unhealthy",
+        severity=Severity.ERROR,
+        reach=Severity.ERROR,
+        at=time(),
+        since=time(),
+        open=True,
+        what=f"ready -> unhealthy ({number})",
+        reasons=("gateway: status is 100-499: found 503",),
+        cause="local",
+        replica="web-1",
+        release="2.7.1",
+        does="readiness is 503",
+        command="`sidecar status` shows what holds it",
+    )
+    return replace(usual, **changes)
 
 
 def process(pid=100, started=0.0):

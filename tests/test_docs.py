@@ -120,3 +120,10 @@ def test_the_documented_words_of_the_contract_exist():
     assert set(re.findall(r"^\| `([A-Z]+)` \|", page, re.MULTILINE)) == {evidence.name for evidence in Evidence}
     for call in re.findall(r"`run\.(\w+)\(", page):
         assert callable(getattr(Run, call))
+
+
+def test_the_documented_comparison_says_what_the_page_shows(capsys):
+    """The example of a release held against its baseline, run."""
+    [example], [shown] = examples("releases.md", "python"), examples("releases.md", "text")
+    exec(compile(example, "releases.md", "exec"), {})  # noqa: S102 - it is ours
+    assert capsys.readouterr().out == shown

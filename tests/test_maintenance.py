@@ -5,11 +5,12 @@ import time
 
 import pytest
 
-from sidecar import maintenance
 from sidecar.clock import boottime
-from sidecar.core.errors import SidecarError
+from sidecar.core.plan import StatePlan
 from sidecar.core.state import Maintenance
 from sidecar.maintenance import _recalled, _Written, forget, keep, recall
+from sidecar.store import open_store
+from sidecar.store.contract import StoreError
 
 WRITTEN = _Written(reason="an upgrade", by="root", boot_id="this", since=100.0, until=700.0, wall_until=5000.0)
 
@@ -36,37 +37,49 @@ def test_how_much_is_left(boot, now, wall, left):
         assert recalled == Maintenance(reason="an upgrade", by="root", since=now + left - 600.0, until=now + left)
 
 
-def test_what_is_kept_is_recalled_until_it_is_forgotten(tmp_path):
-    """For each health port its own."""
+@pytest.fixture
+async def store(tmp_path):
+    """Open a store in a file."""
+    opened = open_store(StatePlan(dir=str(tmp_path)), 9000)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.mark.anyio
+async def test_what_is_kept_is_recalled_until_it_is_forgotten(store):
+    """For each replica its own."""
     word = Maintenance(reason="an upgrade", by="root", since=boottime(), until=boottime() + 600.0)
-    keep(str(tmp_path), 9000, word)
-    recalled = recall(str(tmp_path), 9000)
+    await keep(store, "one", word)
+    recalled = await recall(store, "one")
     assert (recalled.reason, recalled.by) == ("an upgrade", "root")
     assert recalled.until == pytest.approx(word.until)
-    assert recall(str(tmp_path), 9001) is None
-    forget(str(tmp_path), 9000)
-    assert recall(str(tmp_path), 9000) is None
+    assert await recall(store, "two") is None
+    await forget(store, "one")
+    assert await recall(store, "one") is None
 
 
-def test_what_is_over_is_removed(tmp_path):
+@pytest.mark.anyio
+async def test_what_is_over_is_removed(store):
     """Nobody has to clear up."""
-    keep(str(tmp_path), 9000, Maintenance(reason="x", by="root", since=boottime() - 2.0, until=boottime() - 1.0))
-    assert recall(str(tmp_path), 9000) is None
-    assert list(tmp_path.iterdir()) == []
+    await keep(store, "one", Maintenance(reason="x", by="root", since=boottime() - 2.0, until=boottime() - 1.0))
+    assert await store.names("") == ["replica/one/maintenance"]
+    assert await recall(store, "one") is None
+    assert await store.names("") == []
 
 
-def test_the_end_on_the_wall_is_written_down(tmp_path):
+@pytest.mark.anyio
+async def test_the_end_on_the_wall_is_written_down(store):
     """For after the next boot."""
-    keep(str(tmp_path), 9000, Maintenance(reason="x", by="root", since=boottime(), until=boottime() + 600.0))
-    written = json.loads((tmp_path / "maintenance-9000.json").read_text())
+    await keep(store, "one", Maintenance(reason="x", by="root", since=boottime(), until=boottime() + 600.0))
+    written = json.loads(await store.get("replica/one/maintenance"))
     assert written["wall_until"] == pytest.approx(time.time() + 600.0, abs=60.0)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"reason": 1}', "\udce4"])
-def test_a_file_that_is_none_of_ours_is_told(tmp_path, text):
+@pytest.mark.anyio
+@pytest.mark.parametrize("value", [b"", b"{", b"[]", b'{"reason": 1}', b"\xe4"])
+async def test_a_document_that_is_none_of_ours_is_told(store, value):
     """With its name; it is left where it is."""
-    path = tmp_path / maintenance._name(9000)
-    path.write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(SidecarError, match=r"cannot read the maintenance in .*maintenance-9000\.json: "):
-        recall(str(tmp_path), 9000)
-    assert path.exists()
+    await store.put("replica/one/maintenance", value)
+    with pytest.raises(StoreError, match="cannot read replica/one/maintenance in the store: "):
+        await recall(store, "one")
+    assert await store.get("replica/one/maintenance") == value

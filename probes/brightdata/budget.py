@@ -30,8 +30,7 @@ class Budget:
             if counted != text:
                 await self._memo.write(counted)
         except OSError as error:
-            observed = f"{error.strerror or error} ({error.filename}): see [state] dir"
-            raise _unknown("the count of paid looks can be kept", observed) from None
+            raise _unknown("the count of paid looks can be kept", f"{error}: see [state]") from None
         if spent >= self._limit:
             raise self._exhausted()
         return self._limit - spent - 1

@@ -2,6 +2,8 @@
 
 import time
 
+from msgspec.structs import replace
+
 from probes.brightdata.account import Account
 from probes.brightdata.budget import Budget
 from probes.brightdata.fetch import Fetch
@@ -45,4 +47,9 @@ def _held(refusal: Refused, pause: float) -> ProbeFailure:
     return ProbeFailure(refusal.rule, observed, otherwise=refusal.otherwise, evidence=refusal.evidence)
 
 
-KIND = Kind("brightdata", Spec, BrightDataProbe, on_failure=OnFailure.DEGRADE)
+def _for_free(spec: Spec) -> Spec | None:
+    """Ask the account alone; without a key, which the mode ``proxy`` does not need, there is no free question."""
+    return replace(spec, mode="free") if spec.token is not None else None
+
+
+KIND = Kind("brightdata", Spec, BrightDataProbe, on_failure=OnFailure.DEGRADE, harmless=_for_free)

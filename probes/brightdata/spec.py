@@ -41,8 +41,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     """The page to fetch in the modes ``request`` and ``proxy``; BrightData's own test page when not given."""
     budget: Annotated[int, Meta(ge=1, le=100_000)] = 50
     """So many looks within a day of UTC are paid for, in the modes ``request`` and ``proxy``; the verdict on further
-    ones is unknown. An interval of 30 minutes takes 48. It is kept across restarts in ``state.dir``, by each replica
-    for itself."""
+    ones is unknown. An interval of 30 minutes takes 48. It is kept across restarts in the store (``[state]``), by each
+    replica for itself."""
     customer: str | None = None
     """The account's id, as in the proxy's user name: ``hl_1a2b3c4d`` of ``brd-customer-hl_1a2b3c4d-zone-...``."""
     password: Secret | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MovedError
 
@@ -128,4 +129,4 @@ def _questions(spec: Spec, servers: Servers, timeout: float) -> Iterator[Questio
         yield Evictions()
 
 
-KIND = Kind("redis", Spec, RedisProbe)
+KIND = Kind("redis", Spec, RedisProbe, harmless=lambda spec: replace(spec, roundtrip=False))

@@ -28,8 +28,22 @@ class Parent:
         self._record = record
         self._tell = tell
         self._child: Child | None = None
+        self._running: Sequence[str] = ()
         self._ending = Ending(0, "was never started")
         self._ended = anyio.Event()
+
+    @property
+    def arguments(self) -> Sequence[str]:
+        """The command that was started last."""
+        return self._running
+
+    def require(self, arguments: Sequence[str]) -> None:
+        """Raise ``CommandError`` when there is no such program."""
+        require(Command(arguments, self._command.environment))
+
+    def replace(self, arguments: Sequence[str]) -> None:
+        """Start another command from the next start on."""
+        self._command = Command(arguments, self._command.environment)
 
     @property
     def ending(self) -> Ending:
@@ -39,6 +53,7 @@ class Parent:
     def start(self) -> None:
         """Start the command. Raises ``CommandError``."""
         self._child = Child.start(self._command, self._hear_end)
+        self._running = self._command.arguments
         self._ended = anyio.Event()
         self._gateway.child = self._child.identity.pid
         self._record(ChildStarted(self._child.identity))

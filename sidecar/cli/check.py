@@ -1,6 +1,10 @@
 """``sidecar check``: every probe once, side by side."""
 
 import os
+from collections.abc import Callable
+from contextlib import aclosing
+from functools import partial
+from typing import Any, NoReturn
 
 import anyio
 import anyio.to_thread
@@ -12,11 +16,16 @@ from sidecar.cli.options import config_option
 from sidecar.cli.results import Results, as_json, exit_status, table
 from sidecar.cli.terminal import Progress, width, write
 from sidecar.clock import boottime
+from sidecar.contract import Probe
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, ProbePlan, Target
 from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
+from sidecar.loop import run
+from sidecar.memo import StoreMemo
+from sidecar.store import open_store, replica_of
+from sidecar.store.contract import Store
 
 
 @click.command()
@@ -29,8 +38,13 @@ def command(path: str | None, wants_json: bool) -> None:  # noqa: FBT001 - click
     fails, 2 when one cannot tell or the check could not be done.
     """
     plan = load_plan(path, os.environ)
-    results = anyio.run(_check, plan)
-    write(as_json(plan, results) if wants_json else table(plan, results, width()))
+    run(partial(_report, plan, as_json if wants_json else partial(table, width=width())))
+
+
+async def _report(plan: Plan, form: Callable[[Plan, Results], str]) -> NoReturn:
+    """Check, write the result, and leave from within the loop, whose end waits for every task for ever."""
+    results = await _check(plan)
+    write(form(plan, results))
     leave(exit_status(results))
 
 
@@ -38,24 +52,31 @@ async def _check(plan: Plan) -> Results:
     process, doubt = None, None
     if any(probe.target is Target.GATEWAY for probe in plan.probes):
         process, doubt = await anyio.to_thread.run_sync(_find_gateway, plan)
+    async with aclosing(open_store(plan.state, plan.server.port)) as store:
+        verdicts = await _execute_all(plan, process, store)
+    return Results(verdicts, (*plan.remarks, *([doubt] if doubt else [])))
+
+
+async def _execute_all(plan: Plan, process: GatewayProcess | None, store: Store) -> dict[str, Verdict]:
     verdicts: dict[str, Verdict] = {}
     slots = anyio.Semaphore(CONCURRENCY)
+    replica = replica_of(plan.state, plan.server.port)
     with Progress(probe.name for probe in plan.probes) as progress:
 
         async def check_one(probe: ProbePlan) -> None:
+            made = make_probe(probe, plan, StoreMemo(store, replica, probe.name), lambda: process)
             async with slots:
-                verdicts[probe.name] = await _execute(probe, plan, process)
+                verdicts[probe.name] = await _execute(made, probe, plan)
             progress.done(probe.name)
 
         async with anyio.create_task_group() as tasks:
             for probe in plan.probes:
                 tasks.start_soon(check_one, probe)
-    return Results(verdicts, (*plan.remarks, *([doubt] if doubt else [])))
+    return verdicts
 
 
-async def _execute(probe: ProbePlan, plan: Plan, process: GatewayProcess | None) -> Verdict:
+async def _execute(made: Probe[Any], probe: ProbePlan, plan: Plan) -> Verdict:
     verdicts: list[Verdict] = []
-    made = make_probe(probe, plan, lambda: process)
     try:
         await execute(made, probe, plan.secrets, boottime, verdicts.append)
     finally:

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -19,6 +20,17 @@ socket_option = click.option(
     metavar="FILE",
     help="The running sidecar's control socket; without it SIDECAR_SOCKET, else as the configuration says.",
 )
+
+
+def reason_option(default: str) -> Callable[[Any], Any]:
+    """Make the option for the reason that is shown, logged and written down."""
+    return click.option(
+        "--reason",
+        default=default,
+        show_default=True,
+        callback=one_line,
+        help="Shown, logged and written down, at most 200 long.",
+    )
 
 
 def duration_within(longest: float) -> Callable[[click.Context, click.Parameter, str], float]:

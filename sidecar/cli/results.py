@@ -12,7 +12,7 @@ from sidecar.core.judge import milliseconds
 from sidecar.core.plan import Plan, ProbePlan
 from sidecar.core.verdict import Observation, Outcome, Verdict
 
-_COLOURS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.UNKNOWN: "magenta"}
+COLOURS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.UNKNOWN: "magenta"}
 
 _HEADING = ("PROBE", "KIND", "VERDICT", "TIME", "REASON")
 _NARROW = 30
@@ -43,7 +43,7 @@ def table(plan: Plan, results: Results, width: int | None) -> str:
     lines = [f"{_align(_HEADING[:-1], widths)}  {_HEADING[-1]}"]
     for probe, row in zip(plan.probes, rows, strict=True):
         verdict = results.verdicts[probe.name]
-        start = _align(row, widths, _COLOURS[verdict.outcome])
+        start = _align(row, widths, COLOURS[verdict.outcome])
         reason = _fold(verdict.reason, beside or _INDENT, width)
         lines += [f"{start}  {reason.lstrip()}"] if beside else [start, reason]
         if phases := _fold(_phases(verdict.observation), beside or _INDENT, width):
@@ -93,7 +93,7 @@ def _fold(text: str, indent: int, width: int | None) -> str:
 
 def _sum_up(plan: Plan, results: Results) -> str:
     counts = Counter(verdict.outcome for verdict in results.verdicts.values())
-    parts = [click.style(f"{counts[word]} {word}", fg=_COLOURS[word]) for word in Outcome if counts[word]]
+    parts = [click.style(f"{counts[word]} {word}", fg=COLOURS[word]) for word in Outcome if counts[word]]
     return f"{plan.source}: {', '.join(parts)}"
 
 

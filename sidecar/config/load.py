@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from hashlib import sha256
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from sidecar.config.convert import convert_table, known_keys
 from sidecar.config.derive import derive
 from sidecar.config.environment import check_ports, fill_in
+from sidecar.config.notify import check_notify
 from sidecar.config.parse import parse
 from sidecar.config.probes import Surroundings, read_probes
 from sidecar.config.problem import ConfigError
@@ -22,8 +22,9 @@ from sidecar.config.units import write_duration
 from sidecar.config.variables import expand
 from sidecar.config.words import quote
 from sidecar.contract import Kind
+from sidecar.core.notify_plan import NotifyPlan
 from sidecar.core.plan import DrainPlan, GatewayPlan, ParentPlan, Plan, ServerPlan, StatePlan
-from sidecar.core.rules import RailwayPlan, ReleasePlan, RollbackPlan
+from sidecar.core.rules import PreflightPlan, RailwayPlan, ReleasePlan, RollbackPlan
 
 T = TypeVar("T", bound=Struct)
 
@@ -38,8 +39,10 @@ TABLES: dict[str, type[Struct]] = {
     "state": StatePlan,
     "log": LogTable,
     "release": ReleasePlan,
+    "preflight": PreflightPlan,
     "rollback": RollbackPlan,
     "railway": RailwayPlan,
+    "notify": NotifyPlan,
 }
 """Every table but ``probes``."""
 
@@ -68,12 +71,15 @@ def load(
     state = _read(document, "state", StatePlan, report)
     log = _read(document, "log", LogTable, report)
     release = _read(document, "release", ReleasePlan, report)
+    preflight = _read(document, "preflight", PreflightPlan, report)
     rollback = _read(document, "rollback", RollbackPlan, report)
     railway = _read(document, "railway", RailwayPlan, report)
+    notify = _read(document, "notify", NotifyPlan, report)
     check_ports(document, gateway.port, server.port, report)
     _check_pause(("drain", "cool_down"), drain.cool_down, drain.cool_down_max, report)
     _check_pause(("parent", "restart_backoff"), parent.restart_backoff, parent.restart_backoff_max, report)
     check_releases(release, rollback, railway, state, report)
+    check_notify(notify, report)
     around = Surroundings(
         load_kind=cache(load_kind),
         known_kinds=cache(known_kinds),
@@ -94,8 +100,10 @@ def load(
         state=state,
         log_format=log.format,
         release=replace(release, id=release.id or _release(text, environ)),
+        preflight=preflight,
         rollback=rollback,
         railway=railway,
+        notify=notify,
         source=source,
         secrets=worth_redacting(report.secrets),
         remarks=tuple(around.remarks),
@@ -143,4 +151,6 @@ def _release(text: str, environ: Mapping[str, str]) -> str | None:
     commit = next((environ[name] for name in COMMIT_VARIABLES if environ.get(name)), None)
     if commit is None:
         return None
+    from hashlib import sha256  # noqa: PLC0415 - 0.5 MB that few configurations need
+
     return f"{commit[:12]}+{sha256(text.encode(errors='replace')).hexdigest()[:8]}"

@@ -1,10 +1,12 @@
 """What the tables about releases say together: a platform needs its credentials, a store its place."""
 
+import re
+
 from sidecar.config.environment import RAILWAY_VARIABLES
 from sidecar.config.report import Report
 from sidecar.config.units import write_duration
 from sidecar.config.words import quote
-from sidecar.core.plan import StatePlan, StoreKind
+from sidecar.core.plan import GatewayPlan, StatePlan, StoreKind
 from sidecar.core.rules import PlatformKind, RailwayPlan, ReleasePlan, RollbackPlan
 
 
@@ -18,12 +20,29 @@ def check_releases(
             quote(write_duration(release.bake)),
             f"at most bake_limit, {write_duration(release.bake_limit)}",
         )
+    _check_metrics(release, report)
     if rollback.platform is PlatformKind.COMMAND and not rollback.argv:
         report.add(("rollback", "argv"), 'missing: platform = "command" needs a program and its arguments')
     if rollback.platform is PlatformKind.RAILWAY:
         _check_railway(railway, report)
     if state.store is StoreKind.REDIS and state.url is None:
         report.add(("state", "url"), 'missing: store = "redis" needs a URL; set it, or REDIS_URL')
+
+
+def _check_metrics(release: ReleasePlan, report: Report) -> None:
+    for label, pattern in release.metrics_errors.items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            report.add(("release", "metrics_errors", label), f"no regular expression: {error}")
+    if release.metrics is None:
+        return
+    from sidecar.exchange import address_of  # noqa: PLC0415 - loaded by whoever has metrics, or a probe that needs it
+
+    try:
+        address_of(release.metrics, GatewayPlan())
+    except ValueError as error:
+        report.add(("release", "metrics"), str(error))
 
 
 def _check_railway(railway: RailwayPlan, report: Report) -> None:

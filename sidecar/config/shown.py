@@ -28,8 +28,10 @@ def show_plan(plan: Plan) -> dict[str, Any]:
         "state": _table(plan.state),
         "log": _table(LogTable(format=plan.log_format)),
         "release": _table(plan.release),
+        "preflight": _table(plan.preflight),
         "rollback": _table(plan.rollback),
         "railway": _table(plan.railway),
+        "notify": _table(plan.notify),
         "probes": {probe.name: _probe(probe) for probe in plan.probes},
     }
     redacted: dict[str, Any] = _redact(shown, plan.secrets)

@@ -12,7 +12,8 @@ from sidecar.core.plan import Plan, Target
 from sidecar.core.release import Hold, KnownGood, ReleaseState
 from sidecar.core.rollback import RollbackOrder, RollbackStep
 from sidecar.core.sample import Sample
-from sidecar.core.state import Maintenance
+from sidecar.core.severity import Severity as Severity  # noqa: PLC0414 - a word of events, which the plan needs too
+from sidecar.core.state import Maintenance, Standing
 from sidecar.core.verdict import Verdict
 
 # Facts ------------------------------------------------------------------------------------------------------------
@@ -83,6 +84,7 @@ class MaintenanceBegun(Struct, frozen=True):
 class MaintenanceEnded(Struct, frozen=True):
     """The maintenance is over: an operator says so. Of its expiry the core knows by itself, at the next fact."""
 
+    reason: str
     by: str
 
 
@@ -101,6 +103,12 @@ class MemoryRecalled(Struct, frozen=True):
     """The store has been read."""
 
     memory: Memory
+
+
+class StandingRecalled(Struct, frozen=True):
+    """The sidecar before this one has left what it knew of this deployment."""
+
+    standing: Standing
 
 
 class TrafficMeasured(Struct, frozen=True):
@@ -147,7 +155,14 @@ class RollbackAdvanced(Struct, frozen=True):
 
 
 ReleaseFact = (
-    MemoryRecalled | TrafficMeasured | HoldBegun | HoldEnded | ReleasePromoted | RollbackOrdered | RollbackAdvanced
+    MemoryRecalled
+    | StandingRecalled
+    | TrafficMeasured
+    | HoldBegun
+    | HoldEnded
+    | ReleasePromoted
+    | RollbackOrdered
+    | RollbackAdvanced
 )
 
 Fact = (
@@ -190,6 +205,8 @@ class EventKind(StrEnum):
     DRAIN_BEGUN = "drain_begun"
     DRAIN_ADVANCED = "drain_advanced"
     DRAIN_CANCELLED = "drain_cancelled"
+    DRAIN_HOOK = "drain_hook"
+    """The gateway was asked to take no more work, or to take work again."""
     DRAIN_FINISHED = "drain_finished"
     DRAIN_WITHHELD = "drain_withheld"
     MAINTENANCE_BEGUN = "maintenance_begun"
@@ -205,15 +222,12 @@ class EventKind(StrEnum):
     OBSERVER_LATE = "observer_late"
     RELOADED = "reloaded"
     RELOAD_REFUSED = "reload_refused"
+    SINK_FAILING = "sink_failing"
+    """Somebody who should be told cannot be reached."""
+    SINK_RECOVERED = "sink_recovered"
+    NOTICE_LOST = "notice_lost"
+    """A message was given up: nobody was told."""
     STOPPED = "stopped"
-
-
-class Severity(StrEnum):
-    """How much a person should care."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -285,12 +299,19 @@ class SaveGood(Struct, frozen=True):
     """What was measured of it; empty where that was not enough, and the baseline before is kept."""
 
 
+class SaveStanding(Struct, frozen=True):
+    """Write down what the sidecar after this one has to take up."""
+
+    standing: Standing
+
+
 class BeginRollback(Struct, frozen=True):
     """Carry out a rollback of this release, or go on with one that was begun."""
 
     order: RollbackOrder
 
 
-ReleaseAction = SaveRelease | SaveGood | BeginRollback
+StoreAction = SaveRelease | SaveGood | SaveStanding | BeginRollback
+"""What is done by way of the store, in this order."""
 
-Action = BeginDrain | CancelDrain | ProbeNow | StartChild | CancelStart | GiveUp | ReleaseAction
+Action = BeginDrain | CancelDrain | ProbeNow | StartChild | CancelStart | GiveUp | StoreAction

@@ -10,6 +10,8 @@ from sidecar.core.drain import SIGNALS, DrainPhase
 from sidecar.core.health import GATING, Check, CheckState, is_undecided, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan, Target
 from sidecar.core.policy import Begin, decide_drain, drain_due_at, is_sick
+from sidecar.core.probation import is_paused
+from sidecar.core.release import ReleasePhase
 from sidecar.core.snapshot import TOO_OLD, Snapshot, health_at
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State, Withhold
 from sidecar.core.verdict import Outcome
@@ -54,7 +56,7 @@ def forecast(snapshot: Snapshot, now: float) -> Forecast:
     state = snapshot.state
     health = health_at(snapshot, now)
     checks = tuple(_outlook(probe, state.checks[probe.name], now) for probe in state.plan.probes)
-    expected = [*_orders(state, now), *_drain(state, now)]
+    expected = [*_orders(state, now), *_drain(state, now), *_release(state, now)]
     if health.reasons[:1] == (TOO_OLD,):
         expected.append("ready again at the earliest with the next verdicts: these are overdue")
     elif health.ready and health.believe_until < inf:
@@ -135,6 +137,26 @@ def _drain(state: State, now: float) -> Iterator[str]:
         yield f"drain in {_seconds(due - now)} unless it recovers"
     elif isinstance(then, Withhold):
         yield f"a drain is due in {_seconds(due - now)} unless it recovers, and will be withheld: {then.guard}"
+
+
+def _release(state: State, now: float) -> Iterator[str]:
+    release, rules, rollback = state.release, state.plan.release, state.rollback
+    if state.memory.hold is not None:
+        yield "nothing happens by itself until sidecar unhold: no drain, no promotion, no rollback"
+    if rollback.is_under_way and rollback.order is not None:
+        yield f"the rollback to release {rollback.order.target.release} is {rollback.phase}: {rollback.detail}"
+    if release is None or is_paused(state):
+        return
+    passed = now - release.since
+    if release.phase is ReleasePhase.STARTING:
+        yield f"release {release.id} is bad in {_seconds(rules.start_within - passed)} unless it has started"
+    elif release.phase is ReleasePhase.BAKING and passed < rules.bake:
+        yield f"release {release.id} is good in {_seconds(rules.bake - passed)} unless a fault is found"
+    elif release.phase is ReleasePhase.BAKING:
+        last = _seconds(rules.bake_limit - passed)
+        yield f"release {release.id} is good as soon as its samples suffice and it is ready, in {last} without them"
+    elif release.phase is ReleasePhase.HELD:
+        yield f"release {release.id} stays as it is until sidecar rollback, sidecar promote, or another deployment"
 
 
 def _drain_step(state: State, now: float) -> str:

@@ -24,6 +24,7 @@ from sidecar.core.events import (
     ObserverLate,
     ProbeReported,
     Replanned,
+    SaveStanding,
     StopRequested,
     TimePassed,
 )
@@ -35,6 +36,7 @@ from sidecar.core.processes import process_changed, stop_requested
 from sidecar.core.report import pass_again, probe_reported
 from sidecar.core.restart import ChildPhase
 from sidecar.core.rollup import roll_up
+from sidecar.core.standing import has_changed, standing_of
 from sidecar.core.state import State, Withhold
 
 
@@ -71,6 +73,8 @@ def step_in_full(state: State, fact: Fact, now: float) -> Step:
     taken, release_actions = lifecycle.follow(state, _with_health(taken, now), fact, now)
     taken, drain_actions = _decide(_with_health(taken, now), now)
     actions = (*actions, *release_actions, *drain_actions)
+    if has_changed(state, taken):
+        actions = (*actions, SaveStanding(standing_of(taken)))
     return Step(taken, narrate.tell(state, taken, fact, actions, now), actions)
 
 

@@ -18,6 +18,7 @@ from sidecar.core.health import new_check
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Target
 from sidecar.core.restart import ChildPhase, decide_restart, started
+from sidecar.core.standing import take_up
 from sidecar.core.state import GatewayPhase, GatewayState, State
 
 
@@ -27,7 +28,8 @@ def process_changed(
     """Take in who is the gateway, or how the command is."""
     match fact:
         case GatewayAppeared():
-            return _gateway_appeared(state, fact, now)
+            appeared, actions = _gateway_appeared(state, fact, now)
+            return take_up(appeared), actions
         case GatewayExited():
             return _gateway_exited(state, fact, now), ()
         case ChildStarted():

@@ -66,6 +66,18 @@ class ReleasePlan(Struct, frozen=True, kw_only=True):
     """Labels of that counter and the regular expressions that an error's values match in full."""
 
 
+class PreflightPlan(Struct, frozen=True, kw_only=True):
+    """What ``sidecar preflight`` looks at beside what the other tables name."""
+
+    migrations: tuple[str, ...] = ()
+    """A program and its arguments, started without a shell, that ends with status 0 when the database's migrations are
+    at the version that this release expects, and changes nothing."""
+    expect: Annotated[str, Meta(min_length=1)] | None = None
+    """A regular expression that its output must match somewhere."""
+    timeout: Annotated[Duration, Meta(ge=0.1, le=3600)] = 60.0
+    """The deadline of that program."""
+
+
 class PlatformKind(StrEnum):
     """Who can put an earlier release in the place of a bad one."""
 

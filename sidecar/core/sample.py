@@ -54,8 +54,9 @@ def merge(one: Sample, other: Sample) -> Sample:
         bounds = tuple(sorted(set(one.bounds) & set(other.bounds)))
     answered: dict[int, int] = {}
     for sample in timed:
+        is_the_same = sample.bounds == bounds
         for place, count in sample.answered.items():
-            shared = place if sample.bounds == bounds else bisect_left(bounds, _upper(sample, place))
+            shared = place if is_the_same else bisect_left(bounds, _upper(sample, place))
             answered[shared] = answered.get(shared, 0) + count
     errors, untimed = one.errors + other.errors, one.untimed + other.untimed
     return Sample(answered=answered, errors=errors, untimed=untimed, bounds=bounds)

@@ -106,6 +106,18 @@ class RollbackState(Struct, frozen=True, kw_only=True):
         return self.order is not None and self.phase not in FINAL
 
 
+class Standing(Struct, frozen=True, kw_only=True):
+    """What a restarted sidecar takes up again. It changes seldom, so it is written down at every change."""
+
+    upstream: tuple[str, ...] = ()
+    """Checks of upstreams that have passed once in this deployment."""
+    process: GatewayProcess | None = None
+    gateway: tuple[str, ...] = ()
+    """Checks of the gateway that have passed once for this process."""
+    drains: tuple[float, ...] = ()
+    """When drains came to their signal, oldest first."""
+
+
 class Withhold(Struct, frozen=True):
     """A drain would be due, but a guard forbids it."""
 
@@ -128,6 +140,8 @@ class State(Struct, frozen=True, kw_only=True):
     """None where no release is judged."""
     memory: Memory = Memory()
     rollback: RollbackState = RollbackState()
+    standing: Standing = Standing()
+    """What the sidecar before this one had left."""
     withheld: Withhold | None = None
     """The drain that is due but withheld at present."""
     withheld_counts: Mapping[Guard, int] = {}

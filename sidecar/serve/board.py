@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sidecar.core.forecast import forecast
+from sidecar.core.sink import SinkState
 from sidecar.core.snapshot import Snapshot, health_at
 from sidecar.core.state import Health
 from sidecar.serve import health_json, prometheus
@@ -26,13 +27,20 @@ class Board:
         self._clock = clock
         self._snapshot: Snapshot
         self._believe_until: float
-        self._believed: dict[_Key, bytes]
-        self._expired: dict[_Key, bytes]
+        self._believed: dict[_Key, bytes] = {}
+        self._expired: dict[_Key, bytes] = {}
+        self._sinks: tuple[SinkState, ...] = ()
 
     def publish(self, snapshot: Snapshot) -> None:
         """Put up a new snapshot in the place of the last."""
         self._snapshot = snapshot
         self._believe_until = snapshot.state.health.believe_until
+        self._believed = {}
+        self._expired = {}
+
+    def show_sinks(self, sinks: tuple[SinkState, ...]) -> None:
+        """Show how it goes with those who are told."""
+        self._sinks = sinks
         self._believed = {}
         self._expired = {}
 
@@ -65,6 +73,7 @@ class Board:
             self._about,
             details=True,
             explained=forecast(self._snapshot, now),
+            sinks=self._sinks,
         )
 
     def _too_old(self, route: Route, health: Health, *, details: bool) -> Page:
@@ -76,5 +85,5 @@ class Board:
 
     def _page(self, route: Route, health: Health, *, details: bool) -> Page:
         if route is Route.METRICS:
-            return prometheus.render(self._snapshot, health, self._about, details=details)
-        return health_json.render(route, self._snapshot, health, self._about, details=details)
+            return prometheus.render(self._snapshot, health, self._about, details=details, sinks=self._sinks)
+        return health_json.render(route, self._snapshot, health, self._about, details=details, sinks=self._sinks)

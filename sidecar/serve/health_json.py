@@ -5,7 +5,8 @@ the status never contradicts the HTTP code, nor ``deploymentStatus``. ``affected
 of a gateway depend on an upstream is not known here.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -14,17 +15,18 @@ from msgspec import Struct
 
 from sidecar.core.forecast import Forecast
 from sidecar.core.health import GATING, Check, CheckState, stale_at
+from sidecar.core.sink import SinkState
 from sidecar.core.snapshot import CheckView, Snapshot
 from sidecar.core.state import DeploymentStatus, Health
 from sidecar.core.verdict import Observation, Outcome
+from sidecar.serve.moments import moment
 from sidecar.serve.response import Page
 from sidecar.serve.routes import Route
+from sidecar.serve.sinks import SinkView, view_sinks
 
 CONTENT_TYPE = "application/health+json"
 
 _COMPONENT_TYPES = {"postgres": "datastore", "redis": "datastore", "process": "system"}
-_LAST_SECOND = 253402300799.0
-"""Of the year 9999: the last that RFC 3339 can write."""
 
 
 class Status(StrEnum):
@@ -107,6 +109,7 @@ class _Health(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="cam
     gateway: _Gateway | None = None
     drain: _Drain | None = None
     maintenance: _Maintenance | None = None
+    sinks: dict[str, SinkView] | None = None
     explain: Forecast | None = None
 
 
@@ -118,15 +121,20 @@ def render(
     *,
     details: bool,
     explained: Forecast | None = None,
+    sinks: Sequence[SinkState] = (),
 ) -> Page:
     """Render the answer to one of the health routes; ``health`` is what may be said of the snapshot now.
 
-    ``explained`` is added to the details; it tells ages, so that such a page is right for one moment only.
+    ``explained`` is added to the details; it tells ages, so that such a page is right for one moment only. ``sinks`` is
+    how it goes with those who are told.
     """
     yes = {Route.LIVE: health.live, Route.READY: health.ready, Route.STARTUP: health.started}[route]
     fine = Status.PASS if health.status is DeploymentStatus.READY else Status.WARN
     status = fine if yes else Status.FAIL
-    shown = _detailed(status, snapshot, health, about, explained) if details else _public(status, snapshot, health)
+    if details:
+        shown = _detailed(status, snapshot, health, about, explained=explained, sinks=sinks)
+    else:
+        shown = _public(status, snapshot, health)
     return Page(200 if yes else 503, CONTENT_TYPE, _encode(shown))
 
 
@@ -153,7 +161,15 @@ def _public(status: Status, snapshot: Snapshot, health: Health) -> _Health:
     return _Health(status=status, deployment_status=health.status, checks=checks)
 
 
-def _detailed(status: Status, snapshot: Snapshot, health: Health, about: About, explained: Forecast | None) -> _Health:
+def _detailed(
+    status: Status,
+    snapshot: Snapshot,
+    health: Health,
+    about: About,
+    *,
+    explained: Forecast | None,
+    sinks: Sequence[SinkState],
+) -> _Health:
     plan = snapshot.state.plan
     return _Health(
         status=status,
@@ -165,11 +181,12 @@ def _detailed(status: Status, snapshot: Snapshot, health: Health, about: About, 
         output="; ".join(health.reasons) or None,
         notes=[f"configuration: {plan.source}", *plan.remarks],
         checks={_key(view): [_component(view, snapshot)] for view in snapshot.checks},
-        time=_moment(snapshot.wall),
+        time=moment(snapshot.wall),
         believe_until=_when(health.believe_until, snapshot),
         gateway=_gateway(snapshot),
         drain=_drain(snapshot),
         maintenance=_maintenance(snapshot),
+        sinks=view_sinks(sinks) or None,
         explain=explained,
     )
 
@@ -184,7 +201,7 @@ def _component(view: CheckView, snapshot: Snapshot) -> _Component:
         observed_value=_milliseconds(seen.elapsed) if seen else None,
         observed_unit="ms" if seen else None,
         status=status,
-        time=_moment(seen.wall) if seen else None,
+        time=moment(seen.wall) if seen else None,
         output=None if status is Status.PASS else _output(check),
         kind=plan.kind,
         target=plan.target,
@@ -253,13 +270,9 @@ def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def _when(moment: float, snapshot: Snapshot) -> datetime | None:
+def _when(at: float, snapshot: Snapshot) -> datetime | None:
     """Turn a moment of CLOCK_BOOTTIME into one for people."""
-    return _moment(snapshot.wall + (moment - snapshot.at))
-
-
-def _moment(wall: float) -> datetime | None:
-    return datetime.fromtimestamp(round(wall, 3), UTC) if 0 <= wall <= _LAST_SECOND else None
+    return moment(snapshot.wall + (at - snapshot.at))
 
 
 def _encode(shown: Any) -> bytes:

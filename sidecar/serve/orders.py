@@ -17,6 +17,9 @@ REASON_AT_MOST = 200
 Reason = Annotated[str, Meta(max_length=REASON_AT_MOST, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]*$")]
 """One line of text for people."""
 
+Release = Annotated[str, Meta(min_length=1, max_length=200)]
+"""A release's name."""
+
 LONGEST_MAINTENANCE = 30 * 86_400.0
 """Seconds: what would take longer would be forgotten."""
 
@@ -51,12 +54,47 @@ class Maintenance(Order, frozen=True):
 class Resume(Order, frozen=True):
     """End the maintenance."""
 
+    reason: Reason
+
 
 class Reload(Order, frozen=True):
     """Read the configuration again."""
 
 
-AnyOrder = Status | Config | Drain | Maintenance | Resume | Reload
+class Hold(Order, frozen=True):
+    """Stop all automation: no drain, no promotion, no rollback."""
+
+    reason: Reason
+
+
+class Unhold(Order, frozen=True):
+    """Let automation go on."""
+
+    reason: Reason
+
+
+class Releases(Order, frozen=True):
+    """Tell what is known of releases and rollbacks."""
+
+
+class Promote(Order, frozen=True):
+    """Call the release that runs a good one."""
+
+    reason: Reason
+
+
+class Rollback(Order, frozen=True):
+    """Put an earlier release in the place of the one that runs."""
+
+    reason: Reason
+    release: Release | None = None
+    """None for the last good one."""
+    force: bool = False
+    """Override what forbids it, as far as that can be."""
+
+
+ReleaseOrder = Hold | Unhold | Releases | Promote | Rollback
+AnyOrder = Status | Config | Drain | Maintenance | Resume | Reload | ReleaseOrder
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):

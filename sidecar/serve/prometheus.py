@@ -4,11 +4,12 @@ Everything here is a name or a number, so it is shown to everybody, but for the 
 so ages are not given but moments: ``time() - sidecar_probe_known_timestamp_seconds`` is the age of the evidence.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from sidecar.core.drain import DrainPhase
 from sidecar.core.health import CheckState
+from sidecar.core.sink import SinkState
 from sidecar.core.snapshot import CheckView, Snapshot
 from sidecar.core.state import DeploymentStatus, GatewayPhase, Guard, Health
 from sidecar.core.tally import BUCKETS
@@ -17,12 +18,27 @@ from sidecar.serve.response import Page
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+_OF_SINKS: tuple[tuple[str, str, str, Callable[[SinkState], float]], ...] = (
+    ("sidecar_sink_pending", "gauge", "Messages that wait for the sink.", lambda sink: sink.pending),
+    ("sidecar_sink_failing", "gauge", "1 while every attempt fails.", lambda sink: sink.failing_since is not None),
+    ("sidecar_sink_delivered_total", "counter", "Messages delivered.", lambda sink: sink.delivered),
+    ("sidecar_sink_failures_total", "counter", "Attempts that failed.", lambda sink: sink.failures),
+    ("sidecar_sink_lost_total", "counter", "Messages given up.", lambda sink: sink.lost),
+)
+
 _BOUNDS = (*map(str, BUCKETS), "+Inf")
 
 
-def render(snapshot: Snapshot, health: Health, about: About, *, details: bool) -> Page:
+def render(
+    snapshot: Snapshot,
+    health: Health,
+    about: About,
+    *,
+    details: bool,
+    sinks: Sequence[SinkState] = (),
+) -> Page:
     """Render all metrics; ``health`` is what may be said of the snapshot now."""
-    lines = [*_deployment(snapshot, health), *_drain(snapshot), *_probes(snapshot)]
+    lines = [*_deployment(snapshot, health), *_drain(snapshot), *_probes(snapshot), *_sinks(sinks)]
     if details:
         lines += _family("sidecar_build_info", "gauge", "The sidecar's version.", [(_label(version=about.version), 1)])
     return Page(200, CONTENT_TYPE, ("\n".join(lines) + "\n").encode("utf-8", "replace"))
@@ -94,6 +110,14 @@ def _histogram(name: str, view: CheckView, probe: str) -> Iterator[str]:
         yield f'{name}_bucket{{{probe},le="{bound}"}} {number}'
     yield f"{name}_sum{{{probe}}} {view.tally.seconds!r}"
     yield f"{name}_count{{{probe}}} {number}"
+
+
+def _sinks(sinks: Sequence[SinkState]) -> Iterator[str]:
+    if not sinks:
+        return
+    labels = [(_label(sink=sink.name), sink) for sink in sinks]
+    for name, kind, text, value in _OF_SINKS:
+        yield from _family(name, kind, text, ((label, value(sink)) for label, sink in labels))
 
 
 def _family(name: str, kind: str, text: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:

@@ -10,14 +10,15 @@ def test_help_names_every_command(tmp_path):
     """``--help`` is asked for, so it is no error."""
     done = run("--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    for command in ("run", "check", "config", "drain", "init", "maintenance", "reload", "status", "wait"):
+    for command in ("run", "check", "config", "drain", "init", "maintenance", "notify", "reload", "status", "wait"):
         assert f"\n  {command} " in done.stdout
 
 
 @pytest.mark.parametrize(
     "command", [
         ["run"], ["check"], ["config"], ["config", "check"], ["config", "show"], ["config", "schema"], ["drain"],
-        ["init"], ["maintenance"], ["maintenance", "on"], ["maintenance", "off"], ["reload"], ["status"], ["wait"],
+        ["init"], ["maintenance"], ["maintenance", "on"], ["maintenance", "off"], ["notify"], ["notify", "test"],
+        ["reload"], ["status"], ["wait"],
     ],
 )  # fmt: skip
 def test_every_command_explains_itself(command, tmp_path):

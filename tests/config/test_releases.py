@@ -44,6 +44,8 @@ def test_a_token_of_railway_is_not_read_where_nobody_asks_for_it() -> None:
         ('[rollback]\nplatform = "command"', "rollback.argv: missing"),
         ('[state]\nstore = "redis"', 'state.url: missing: store = "redis" needs a URL'),
         ('[release]\nbake = "2h"', 'release.bake: found "2h", expected at most bake_limit, 1h'),
+        ('[release]\nmetrics = "metrics"', "release.metrics: the URL begins with neither http:// nor https://"),
+        ('[release]\nmetrics_errors = {code = "5("}', "release.metrics_errors.code: no regular expression: missing )"),
     ],
 )
 def test_what_does_not_fit_together_is_a_problem(text: str, problem: str) -> None:

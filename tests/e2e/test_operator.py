@@ -122,10 +122,16 @@ def test_maintenance_outranks_the_probes_and_survives_a_crash_of_the_sidecar(
     assert operator.status()["maintenance"]["reason"] == "moving the database"
 
     tell(deployment.gateway_port, "become/status/200")
-    assert operator.says("maintenance", "off").stdout == "maintenance is off: the probes decide again\n"
-    again.event("maintenance_ended", severity="info")
+    done = operator.says("maintenance", "off", "--reason", "moved")
+    assert done.stdout == "maintenance is off: the probes decide again\n"
+    why = again.event("maintenance_ended", severity="info")["message"]
+    assert why.startswith("maintenance (moving the database) is over, ended by ")
+    assert why.endswith(": moved; the probes decide again")
     assert operator.says("wait", "ready").returncode == 0
-    assert list((deployment.directory / "state" / NAME).iterdir()) == []
+    again.signal(signal.SIGKILL)
+    again.exit_status()
+    deployment.sidecar(short(), env=state).event("status_changed", after="ready")
+    assert ask(deployment.port).status == 200
 
 
 def test_maintenance_ends_by_itself(deployment: Deployment, operator: Operator) -> None:
@@ -143,15 +149,16 @@ def test_a_state_that_cannot_be_kept_or_read_is_told(deployment: Deployment, ope
     start(deployment, short() + '\n[state]\ndir = "file"\n')
     done = operator.says("maintenance", "on", "--reason", "x", "--for", "10m")
     assert done.returncode == 0
-    assert "it will not survive a restart of the sidecar: cannot write file/maintenance-" in done.stdout
+    assert "it will not survive a restart of the sidecar: cannot write file/sidecar-" in done.stdout
     assert ask(deployment.port).status == 503
 
     deployment.port = take_port()
     state = deployment.directory / "state"
     state.mkdir()
-    (state / f"maintenance-{deployment.port}.json").write_text("spoilt")
+    (state / f"sidecar-{deployment.port}.sqlite3").write_text("spoilt")
     sidecar = deployment.sidecar(short() + '\n[state]\ndir = "state"\n')
-    assert "cannot read the maintenance in state/" in sidecar.event("remark", severity="warning")["message"]
+    told = sidecar.event("remark", severity="warning")["message"]
+    assert "it is set aside as state/sidecar-" in told
     sidecar.event("status_changed", after="ready")
 
 
@@ -282,5 +289,7 @@ def test_another_sidecars_socket_is_named_and_not_used(deployment: Deployment, o
     gateway, _ = start(deployment, short())
     done = operator.says("drain", SIDECAR_PORT="1")
     assert done.returncode == 2
-    assert f"{NAME}-{deployment.port}.sock: name one with --socket" in done.stderr
+    named, _, advice = done.stderr.partition("; of others there is ")[2].rpartition(": ")
+    assert f"{NAME}-{deployment.port}.sock" in [path.rpartition("/")[2] for path in named.split(", ")]
+    assert advice == "name one with --socket\n"
     assert gateway.named("terminated") == []

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from probes.brightdata.budget import Budget
 from sidecar.contract import Evidence, Memo, Outcome, PassingMemo, ProbeFailure
-from sidecar.memo import memo_of
 
 pytestmark = pytest.mark.anyio
 
@@ -19,9 +18,9 @@ TODAY, TOMORROW = "2026-11-23", "2026-11-24"
 
 
 @pytest.fixture
-def memo(tmp_path: Path) -> Memo:
+def memo(memo_of, tmp_path: Path) -> Memo:
     """A memo on disk."""
-    return memo_of("brightdata", str(tmp_path))
+    return memo_of("brightdata", tmp_path)
 
 
 async def refused(budget: Budget, day: str = TODAY) -> ProbeFailure:
@@ -55,17 +54,17 @@ async def test_budget_is_spent_and_begins_anew_the_next_day(memo):
     assert await budget.spend(TOMORROW) == 2
 
 
-async def test_budget_survives_a_restart(tmp_path):
+async def test_budget_survives_a_restart(memo_of, tmp_path):
     """Another process goes on counting; another probe has a count of its own."""
-    assert await Budget(2, memo_of("brightdata", str(tmp_path))).spend(TODAY) == 1
-    assert await Budget(2, memo_of("brightdata", str(tmp_path))).spend(TODAY) == 0
-    await refused(Budget(2, memo_of("brightdata", str(tmp_path))))
-    assert await Budget(2, memo_of("other", str(tmp_path))).spend(TODAY) == 1
+    assert await Budget(2, memo_of("brightdata", tmp_path)).spend(TODAY) == 1
+    assert await Budget(2, memo_of("brightdata", tmp_path)).spend(TODAY) == 0
+    await refused(Budget(2, memo_of("brightdata", tmp_path)))
+    assert await Budget(2, memo_of("other", tmp_path)).spend(TODAY) == 1
 
 
-async def test_budget_without_a_place_is_kept_as_long_as_the_probe():
+async def test_budget_without_a_place_is_kept_as_long_as_the_sidecar(memo_of):
     """Without a state directory it counts all the same."""
-    memo = memo_of("brightdata", None)
+    memo = memo_of("brightdata")
     budget = Budget(1, memo)
     assert not memo.lasting
     assert await budget.spend(TODAY) == 0
@@ -100,23 +99,22 @@ async def test_smaller_budget_is_obeyed_at_once(memo):
     assert await Budget(3, memo).spend(TODAY) == 0
 
 
-async def test_full_disk_is_no_failure_of_brightdata(memo, tmp_path):
-    """What cannot be counted is not spent; the old count stays, and no rubbish is left behind."""
+async def test_full_disk_is_no_failure_of_brightdata(memo):
+    """What cannot be counted is not spent, and the old count stays."""
     budget = Budget(5, memo)
     await budget.spend(TODAY)
     with full_disk():
         failure = await refused(budget)
     assert str(failure).startswith("the count of paid looks can be kept: found ")
-    assert [path.name for path in (tmp_path / "probes").iterdir()] == ["brightdata"]
     assert await budget.spend(TODAY) == 3
 
 
-async def test_directory_that_cannot_be_made_is_told(tmp_path):
-    """The reason names the place and the key."""
+async def test_directory_that_cannot_be_made_is_told(memo_of, tmp_path):
+    """The reason names the place and the table."""
     (tmp_path / "file").touch()
-    failure = await refused(Budget(5, memo_of("brightdata", str(tmp_path / "file"))))
+    failure = await refused(Budget(5, memo_of("brightdata", tmp_path / "file")))
     assert str(tmp_path / "file") in str(failure)
-    assert str(failure).endswith("see [state] dir")
+    assert str(failure).endswith("not a directory: see [state]")
 
 
 @given(st.integers(1, 20), st.lists(st.sampled_from([TODAY, TOMORROW, "2026-11-25", "2020-01-01"]), max_size=60))

@@ -8,16 +8,15 @@ from servers.http import CHUNKED, answer, whole
 from servers.looking import look
 
 from probes.brightdata import KIND, Spec
-from sidecar.contract import Evidence, GatewayPlan, Outcome, Setting
+from sidecar.contract import Evidence, GatewayPlan, Memo, Outcome, PassingMemo, Setting
 from sidecar.core.verdict import Verdict
-from sidecar.memo import memo_of
 
 pytestmark = pytest.mark.anyio
 
 LOGIN = {"customer": FakeSuperproxy.customer, "zone": FakeSuperproxy.zone, "password": FakeSuperproxy.password}
 
 
-def make(state: str | None = None, **keys):
+def make(memo: Memo | None = None, **keys):
     """Make a probe."""
     setting = Setting(
         name="brightdata",
@@ -25,14 +24,14 @@ def make(state: str | None = None, **keys):
         gateway=GatewayPlan(),
         gateway_process=lambda: None,
         user_agent="test",
-        memo=memo_of("brightdata", state),
+        memo=memo or PassingMemo(),
     )
     return KIND.probe(Spec(**keys), setting)
 
 
-def requesting(server, state: str | None = None, **keys):
+def requesting(server, memo: Memo | None = None, **keys):
     """Make a probe that has the fake API fetch a page."""
-    return make(state, **{"mode": "request", "url": server.url(""), "token": TOKEN, "zone": "unlocker1"} | keys)
+    return make(memo, **{"mode": "request", "url": server.url(""), "token": TOKEN, "zone": "unlocker1"} | keys)
 
 
 @pytest.fixture
@@ -45,9 +44,9 @@ def page_certificate(certificates) -> ssl.SSLContext:
 def proxied(certificates):
     """Make a probe that goes through the fake proxy."""
 
-    def make_one(server, state: str | None = None, **keys):
+    def make_one(server, memo: Memo | None = None, **keys):
         place = {"proxy_host": "127.0.0.1", "proxy_port": server.port, "tls_ca_file": str(certificates.ca_file)}
-        return make(state, **{"mode": "proxy"} | LOGIN | place | keys)
+        return make(memo, **{"mode": "proxy"} | LOGIN | place | keys)
 
     return make_one
 
@@ -142,29 +141,29 @@ async def test_page_without_end(serve):
     assert (await look(requesting(server))).outcome is Outcome.PASS
 
 
-async def test_budget_of_paid_looks(serve, tmp_path):
+async def test_budget_of_paid_looks(serve, memo_of, tmp_path):
     """When it is spent nothing is sent any more, not even by the next process, and nothing is said about BrightData."""
     fake = FakeBrightData()
     server = await serve(fake)
-    first = requesting(server, str(tmp_path), budget=2)
+    first = requesting(server, memo_of("brightdata", tmp_path), budget=2)
     assert [(await look(first)).outcome for _ in range(3)] == [Outcome.PASS, Outcome.PASS, Outcome.UNKNOWN]
-    verdict = await look(requesting(server, str(tmp_path), budget=2))
+    verdict = await look(requesting(server, memo_of("brightdata", tmp_path), budget=2))
     assert told(verdict)[:2] == (Outcome.UNKNOWN, Evidence.OBSERVER)
     assert verdict.reason.startswith("the look is within the day's budget: found all 2 spent")
     assert len(fake.targets) == 2
 
 
-async def test_look_that_fails_is_paid_all_the_same(serve, tmp_path):
+async def test_look_that_fails_is_paid_all_the_same(serve, memo_of, tmp_path):
     """Whoever hangs up may have done the work: a look is counted before it is made."""
     server = await serve(answer(b""))
-    probe = requesting(server, str(tmp_path), budget=1)
+    probe = requesting(server, memo_of("brightdata", tmp_path), budget=1)
     assert (await look(probe)).outcome is Outcome.FAIL
     assert (await look(probe)).outcome is Outcome.UNKNOWN
 
 
-async def test_free_looks_are_not_counted(serve, tmp_path):
+async def test_free_looks_are_not_counted(serve, memo_of, tmp_path):
     """The account endpoints cost nothing."""
-    probe = make(str(tmp_path), url=(await serve(FakeBrightData())).url(""), token=TOKEN, budget=1)
+    probe = make(memo_of("brightdata", tmp_path), url=(await serve(FakeBrightData())).url(""), token=TOKEN, budget=1)
     assert [(await look(probe)).outcome for _ in range(3)] == [Outcome.PASS] * 3
     assert not list(tmp_path.iterdir())
 

@@ -1,0 +1,178 @@
+"""Tells people: from events to notices by the pure core, and from there to the outbox of each sink that wants them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from time import time
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from sidecar.actors.outbox import STORE_AGAIN, Outbox
+from sidecar.clock import boottime
+from sidecar.core.events import Event, EventKind, Severity
+from sidecar.core.notice import Notice, Teller, wants
+from sidecar.core.plan import Plan
+from sidecar.core.sink import SinkState
+from sidecar.core.telling import Telling, due, next_due, step
+from sidecar.sinks.opening import open_sink
+from sidecar.store import replica_name, replica_of
+from sidecar.store.contract import Store, StoreError
+
+HEARD_AT_MOST = 1000
+"""Events that wait to be looked at, while the store is asked at the start; of more the oldest are forgotten."""
+
+RECALL_WITHIN = 2.0
+"""Seconds that the store has at the start: messages wait for it."""
+
+LOOK_AFTER = 3600.0
+"""Seconds after which the wall clock is looked at again, whatever there is to come: somebody may have set it."""
+
+
+class Notifier:
+    """Hears events by ``tell``, and sends what follows while ``run`` runs.
+
+    ``publish`` gets how it goes with the sinks, whenever that is another; ``log`` hears of sinks that fail, and must
+    not lead back here.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        *,
+        publish: Callable[[tuple[SinkState, ...]], None],
+        log: Callable[[Event], None],
+    ) -> None:
+        self._replica = replica_of(plan.state, plan.server.port)
+        self._store = store
+        self._publish = publish
+        self._log = log
+        self._teller = teller_of(plan)
+        self._telling = Telling()
+        self._heard: deque[tuple[Event, float]] = deque(maxlen=HEARD_AT_MOST)
+        self._wake = asyncio.Event()
+        self._to_keep = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._outboxes: dict[str, Outbox] = {}
+        self._tasks: TaskGroup | None = None
+        self._set_up(plan)
+
+    def tell(self, event: Event) -> None:
+        """Hear of an event. Never waits, and never fails."""
+        if self._outboxes:
+            self._heard.append((event, time()))
+            self._wake.set()
+
+    def replan(self, plan: Plan) -> None:
+        """Go by new rules; sinks whose table has changed are opened anew, and what waits for them goes on waiting."""
+        self._teller = teller_of(plan)
+        self._set_up(plan)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until it is cancelled. What is not delivered by then is in the store."""
+        async with anyio.create_task_group() as self._tasks:
+            for outbox in self._outboxes.values():
+                self._tasks.start_soon(outbox.run)
+            self._show()
+            self._tasks.start_soon(self._narrate, name="notices")
+            self._tasks.start_soon(self._keep, name="notices' memory")
+
+    async def finish(self, within: float) -> None:
+        """Wait until everything is told, but no longer than this, and not for sinks that fail."""
+        with anyio.move_on_after(within):
+            while self._heard or any(each.pending and each.failing_since is None for each in self._states()):
+                self._progress.clear()
+                await self._progress.wait()
+
+    def _set_up(self, plan: Plan) -> None:
+        rules, left = plan.notify, {}
+        for name, outbox in list(self._outboxes.items()):
+            outbox.keep_trying = rules.keep_trying
+            if rules.sinks.get(name) != outbox.plan:
+                left[name] = self._outboxes.pop(name).stop()
+        for name, sink in rules.sinks.items():
+            if name not in self._outboxes:
+                outbox = self._outboxes[name] = Outbox(
+                    name,
+                    sink,
+                    self._store,
+                    f"outbox/{self._replica}/{name}",
+                    keep_trying=rules.keep_trying,
+                    open_sink=open_sink,
+                    changed=self._show,
+                    tell=self._log,
+                )
+                for notice in left.get(name, ()):
+                    outbox.put(notice)
+                if self._tasks is not None:
+                    self._tasks.start_soon(outbox.run)
+        self._show()
+
+    async def _narrate(self) -> None:
+        await self._recall()
+        while True:
+            self._wake.clear()
+            while self._heard:
+                event, at = self._heard.popleft()
+                self._take(*step(self._telling, event, at, self._teller))
+            self._take(*due(self._telling, time(), self._teller))
+            self._progress.set()
+            moment = next_due(self._telling, time(), self._teller)
+            with anyio.move_on_after(LOOK_AFTER if moment is None else min(LOOK_AFTER, max(0.0, moment - time()))):
+                await self._wake.wait()
+
+    def _take(self, telling: Telling, notices: Iterable[Notice]) -> None:
+        if telling != self._telling:
+            self._telling = telling
+            self._to_keep.set()
+        for notice in notices:
+            for outbox in self._outboxes.values():
+                if wants(outbox.plan, notice):
+                    outbox.put(notice)
+
+    async def _recall(self) -> None:
+        """Remember what people were told before the sidecar was started; without it they may be told once more."""
+        data = None
+        try:
+            with anyio.move_on_after(RECALL_WITHIN):
+                data = await self._store.get(self._memory)
+            self._telling = Telling() if data is None else msgspec.json.decode(data, type=Telling)
+        except (StoreError, msgspec.DecodeError) as error:
+            self._telling = Telling()
+            message = f"what people were told before the restart is forgotten: {error}"
+            self._log(Event(kind=EventKind.REMARK, at=boottime(), severity=Severity.WARNING, message=message))
+
+    async def _keep(self) -> None:
+        while True:
+            await self._to_keep.wait()
+            self._to_keep.clear()
+            try:
+                await self._store.put(self._memory, msgspec.json.encode(self._telling))
+            except StoreError:
+                self._to_keep.set()
+                await anyio.sleep(STORE_AGAIN)
+
+    @property
+    def _memory(self) -> str:
+        return f"notices/{self._replica}"
+
+    def _states(self) -> tuple[SinkState, ...]:
+        return tuple(outbox.state for outbox in self._outboxes.values())
+
+    def _show(self) -> None:
+        self._progress.set()
+        self._publish(self._states())
+
+
+def teller_of(plan: Plan) -> Teller:
+    """Take out of a plan what is needed to tell."""
+    return Teller(
+        replica=replica_name(plan.state, plan.server.port),
+        release=plan.release.id,
+        rules=plan.notify,
+        probes=frozenset(probe.name for probe in plan.probes),
+        secrets=plan.secrets,
+    )

@@ -1,0 +1,184 @@
+"""From facts to entries of the journal, and back."""
+
+from msgspec.structs import replace
+
+from sidecar.core import events, journal
+from sidecar.core.events import DrainAdvanced, Event, Fact, ProbeReported, ReleaseFact, Replanned
+from sidecar.core.identity import Ending, GatewayProcess
+from sidecar.core.journal import Process, keep
+from sidecar.core.memory import Memory
+from sidecar.core.state import Maintenance, Standing
+
+REASONS_AT_MOST = 10
+"""How many reasons of an event are kept."""
+
+ReleaseEntry = (
+    journal.MemoryRecalled
+    | journal.StandingRecalled
+    | journal.TrafficMeasured
+    | journal.HoldBegun
+    | journal.HoldEnded
+    | journal.ReleasePromoted
+    | journal.RollbackOrdered
+    | journal.RollbackAdvanced
+)
+Plain = (
+    journal.GatewayAppeared
+    | journal.GatewayExited
+    | journal.ChildStarted
+    | journal.ChildEnded
+    | journal.StopRequested
+    | journal.ObserverLate
+    | journal.MaintenanceBegun
+    | journal.MaintenanceEnded
+    | journal.TimePassed
+    | journal.DrainOrdered
+    | ReleaseEntry
+)
+"""The entries that are one fact each."""
+
+
+def entry_of(fact: Fact, at: float, offset: float) -> Plain | None:  # noqa: C901 - one case for each fact
+    """Write a fact down; ``offset`` is Unix time less CLOCK_BOOTTIME.
+
+    None for those that are not written so: verdicts make runs, a plan is told by its fingerprint, and what a drain's
+    actor asks for follows from the rules.
+    """
+    match fact:
+        case events.GatewayAppeared(process, unproven):
+            known = None if process is None else process_of(process, offset)
+            return journal.GatewayAppeared(at=at, process=known, unproven=unproven and keep(unproven))
+        case events.GatewayExited(process):
+            return journal.GatewayExited(at=at, process=process_of(process, offset))
+        case events.ChildStarted(process):
+            return journal.ChildStarted(at=at, process=process_of(process, offset))
+        case events.ChildEnded(ending):
+            return journal.ChildEnded(at=at, status=ending.status, words=keep(ending.words))
+        case events.StopRequested():
+            return journal.StopRequested(at=at)
+        case events.ObserverLate(lag):
+            return journal.ObserverLate(at=at, lag=lag)
+        case events.MaintenanceBegun(word):
+            since, until = word.since + offset, word.until + offset
+            return journal.MaintenanceBegun(at=at, reason=keep(word.reason), by=keep(word.by), since=since, until=until)
+        case events.MaintenanceEnded(reason, by):
+            return journal.MaintenanceEnded(at=at, reason=keep(reason), by=keep(by))
+        case events.TimePassed():
+            return journal.TimePassed(at=at)
+        case events.DrainOrdered(reason, by):
+            return journal.DrainOrdered(at=at, reason=keep(reason), by=keep(by))
+        case ProbeReported() | Replanned() | DrainAdvanced():
+            return None
+        case _:
+            return _release_entry(fact, at, offset)
+
+
+def _release_entry(fact: ReleaseFact, at: float, offset: float) -> Plain:
+    match fact:
+        case events.MemoryRecalled(memory):
+            return journal.MemoryRecalled(at=at, memory=_moved(memory, offset))
+        case events.StandingRecalled(standing):
+            return journal.StandingRecalled(
+                at=at,
+                upstream=standing.upstream,
+                process=None if standing.process is None else process_of(standing.process, offset),
+                gateway=standing.gateway,
+                drains=tuple(drain + offset for drain in standing.drains),
+            )
+        case events.TrafficMeasured(sample):
+            return journal.TrafficMeasured(at=at, sample=sample)
+        case events.HoldBegun(hold):
+            return journal.HoldBegun(at=at, hold=replace(hold, reason=keep(hold.reason), by=keep(hold.by)))
+        case events.HoldEnded(by):
+            return journal.HoldEnded(at=at, by=keep(by))
+        case events.ReleasePromoted(reason, by):
+            return journal.ReleasePromoted(at=at, reason=keep(reason), by=keep(by))
+        case events.RollbackOrdered(target, reason, by, forced):
+            return journal.RollbackOrdered(at=at, target=target, reason=keep(reason), by=keep(by), forced=forced)
+        case events.RollbackAdvanced(step, detail):
+            return journal.RollbackAdvanced(at=at, step=step, detail=keep(detail))
+
+
+def _moved(memory: Memory, offset: float) -> Memory:
+    """Turn the times of what the store says from the core's into Unix time."""
+    release = memory.release
+    if release is not None:
+        since, until, saved = release.since + offset, release.at + offset, release.saved + offset
+        release = replace(release, since=since, at=until, saved=saved)
+    return replace(memory, release=release, rollbacks=tuple(at + offset for at in memory.rollbacks))
+
+
+def fact_of(entry: Plain) -> Fact:  # noqa: C901 - one case for each entry
+    """Read a fact again: its times stay Unix time, for the core's clock may be any that runs evenly."""
+    match entry:
+        case journal.GatewayAppeared():
+            known = None if entry.process is None else known_process(entry.process)
+            return events.GatewayAppeared(known, entry.unproven)
+        case journal.GatewayExited():
+            return events.GatewayExited(known_process(entry.process))
+        case journal.ChildStarted():
+            return events.ChildStarted(known_process(entry.process))
+        case journal.ChildEnded():
+            return events.ChildEnded(Ending(entry.status, entry.words))
+        case journal.StopRequested():
+            return events.StopRequested()
+        case journal.ObserverLate():
+            return events.ObserverLate(entry.lag)
+        case journal.MaintenanceBegun():
+            word = Maintenance(reason=entry.reason, by=entry.by, since=entry.since, until=entry.until)
+            return events.MaintenanceBegun(word)
+        case journal.MaintenanceEnded():
+            return events.MaintenanceEnded(entry.reason, entry.by)
+        case journal.TimePassed():
+            return events.TimePassed()
+        case journal.DrainOrdered():
+            return events.DrainOrdered(entry.reason, entry.by)
+        case _:
+            return _release_fact(entry)
+
+
+def _release_fact(entry: ReleaseEntry) -> ReleaseFact:
+    match entry:
+        case journal.MemoryRecalled():
+            return events.MemoryRecalled(entry.memory)
+        case journal.StandingRecalled():
+            known = None if entry.process is None else known_process(entry.process)
+            standing = Standing(upstream=entry.upstream, process=known, gateway=entry.gateway, drains=entry.drains)
+            return events.StandingRecalled(standing)
+        case journal.TrafficMeasured():
+            return events.TrafficMeasured(entry.sample)
+        case journal.HoldBegun():
+            return events.HoldBegun(entry.hold)
+        case journal.HoldEnded():
+            return events.HoldEnded(entry.by)
+        case journal.ReleasePromoted():
+            return events.ReleasePromoted(entry.reason, entry.by)
+        case journal.RollbackOrdered():
+            return events.RollbackOrdered(entry.target, entry.reason, entry.by, entry.forced)
+        case journal.RollbackAdvanced():
+            return events.RollbackAdvanced(entry.step, entry.detail)
+
+
+def told(event: Event, at: float) -> journal.Told:
+    """Write an event down."""
+    return journal.Told(
+        at=at,
+        kind=event.kind,
+        severity=event.severity,
+        message=keep(event.message),
+        cause=event.cause,
+        probe=event.probe,
+        before=event.before,
+        after=event.after,
+        evidence=tuple(keep(reason) for reason in event.evidence[:REASONS_AT_MOST]),
+    )
+
+
+def process_of(process: GatewayProcess, offset: float) -> Process:
+    """Write a process down; which boot it belongs to, the run of the sidecar says."""
+    return Process(process.pid, process.start_ticks, process.started + offset)
+
+
+def known_process(process: Process) -> GatewayProcess:
+    """Read a process again."""
+    return GatewayProcess("", process.pid, process.start_ticks, process.started)

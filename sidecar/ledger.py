@@ -1,0 +1,169 @@
+"""What is known of releases, and what a replica must not forget, written down in a store. All times are Unix times."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sidecar.core.baseline import Baseline
+from sidecar.core.identity import GatewayProcess
+from sidecar.core.release import Hold, KnownGood, ReleasePhase
+from sidecar.core.rollback import RollbackRecord
+from sidecar.core.sample import Sample
+from sidecar.store.contract import Store
+from sidecar.store.documents import encode, load, load_all, name_of
+
+KEPT_FOR = 90 * 86_400.0
+"""Seconds after which a release, a rollback or a replica is forgotten of which nothing was heard since."""
+
+
+class ReleaseRecord(Struct, frozen=True, kw_only=True):
+    """One release, as one replica has seen it."""
+
+    id: str
+    replica: str = ""
+    """Who has written it."""
+    phase: ReleasePhase
+    since: float
+    """When this phase began; moved on by every pause."""
+    updated: float
+    """When this was written."""
+    reason: str = ""
+    by: str | None = None
+    """Who has brought it there, if a person has."""
+    served: bool = False
+    schema: str | None = None
+    """The version of the database's schema it works with."""
+    deployments: tuple[str, ...] = ()
+    """The platform's names for the deployments it ran as, newest first."""
+    command: tuple[str, ...] = ()
+    """Parent mode: the command that started it."""
+    samples: Mapping[str, Sample] = {}
+    within: Mapping[str, int] = {}
+    looks: int = 0
+    unhealthy: float = 0.0
+    restarts: int = 0
+
+
+class Latches(Struct, frozen=True, kw_only=True):
+    """Which checks have passed once, and of whom that is true."""
+
+    deployment: str | None = None
+    """The deployment whose upstreams were seen to work."""
+    upstream: tuple[str, ...] = ()
+    process: GatewayProcess | None = None
+    """The process of the gateway that was seen to work."""
+    gateway: tuple[str, ...] = ()
+
+
+class Drains(Struct, frozen=True):
+    """When drains began, oldest first."""
+
+    begun: tuple[float, ...]
+
+
+class Seen(Struct, frozen=True):
+    """When a replica was last there."""
+
+    at: float
+
+
+class Ledger:
+    """Reads and writes as one replica. Every method raises ``StoreError`` where the store cannot be used or understood.
+
+    Nothing that several replicas write is read, changed and written back: what they share is a claim, or the same from
+    whomever it comes.
+    """
+
+    def __init__(self, store: Store, replica: str) -> None:
+        self.store = store
+        self.replica = replica
+
+    async def save_release(self, record: ReleaseRecord) -> None:
+        """Write down how far a release has come for this replica."""
+        own = replace(record, replica=self.replica)
+        await self.store.put(name_of("release", record.id, self.replica), encode(own))
+
+    async def releases(self) -> list[ReleaseRecord]:
+        """Give every record, the one written last first: one for each replica that has seen the release."""
+        found = await load_all(self.store, ReleaseRecord, "release")
+        return sorted(found, key=lambda record: record.updated, reverse=True)
+
+    async def save_good(self, target: KnownGood) -> None:
+        """Write down the last release known to be good."""
+        await self.store.put("good", encode(target))
+
+    async def good(self) -> KnownGood | None:
+        """Give the last release known to be good."""
+        return await load(self.store, "good", KnownGood)
+
+    async def save_baseline(self, baseline: Baseline) -> None:
+        """Write down what later releases are held against."""
+        await self.store.put("baseline", encode(baseline))
+
+    async def baseline(self) -> Baseline | None:
+        """Give what later releases are held against."""
+        return await load(self.store, "baseline", Baseline)
+
+    async def save_hold(self, hold: Hold) -> None:
+        """Write down that all automation stops."""
+        await self.store.put("hold", encode(hold))
+
+    async def hold(self) -> Hold | None:
+        """Tell whether all automation has stopped."""
+        return await load(self.store, "hold", Hold)
+
+    async def remove_hold(self) -> None:
+        """Let automation go on."""
+        await self.store.remove("hold")
+
+    async def rollbacks(self) -> list[RollbackRecord]:
+        """Give the rollbacks as their actors have written them, the one begun last first; each turn is one record."""
+        found = await load_all(self.store, RollbackRecord, "rollback")
+        return sorted(found, key=lambda record: (record.begun, record.seen), reverse=True)
+
+    async def save_latches(self, latches: Latches) -> None:
+        """Write down which checks of this replica have passed once."""
+        await self.store.put(self._own("latches"), encode(latches))
+
+    async def latches(self) -> Latches:
+        """Tell which checks of this replica have passed once."""
+        return await load(self.store, self._own("latches"), Latches) or Latches()
+
+    async def save_drains(self, begun: tuple[float, ...]) -> None:
+        """Write down when this replica was drained."""
+        await self.store.put(self._own("drains"), encode(Drains(begun)))
+
+    async def drains(self) -> tuple[float, ...]:
+        """Tell when this replica was drained, oldest first."""
+        drains = await load(self.store, self._own("drains"), Drains)
+        return drains.begun if drains else ()
+
+    async def tidy(self, current: str | None, now: float) -> None:
+        """Say that this replica is there, and forget what is older than anybody will ask for.
+
+        Of the current release nothing is forgotten, however long it has been running.
+        """
+        await self.store.put(self._own("seen"), encode(Seen(now)))
+        since = now - KEPT_FOR
+        for record in await self.releases():
+            if record.id != current and record.updated < since:
+                await self.store.remove(name_of("release", record.id, record.replica))
+        rollbacks = await self.rollbacks()
+        kept = {current, *(rollback.release for rollback in rollbacks if rollback.seen >= since)}
+        for release in {rollback.release for rollback in rollbacks} - kept:
+            await self._remove_all(f"{name_of('rollback', release)}/")
+        for name in await self.store.names("replica/"):
+            if name.endswith("/seen") and await self._is_gone(name, since):
+                await self._remove_all(name.removesuffix("seen"))
+
+    async def _is_gone(self, name: str, since: float) -> bool:
+        seen = await load(self.store, name, Seen)
+        return seen is not None and seen.at < since
+
+    async def _remove_all(self, prefix: str) -> None:
+        for name in await self.store.names(prefix):
+            await self.store.remove(name)
+
+    def _own(self, what: str) -> str:
+        return name_of("replica", self.replica, what)

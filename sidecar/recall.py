@@ -1,0 +1,135 @@
+"""From what stands in the store to what the core knows of releases."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from sidecar.core.admission import DAY
+from sidecar.core.baseline import Baseline
+from sidecar.core.memory import Memory
+from sidecar.core.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseState
+from sidecar.core.rollback import RollbackRecord
+from sidecar.core.rules import ReleasePlan
+from sidecar.ledger import Ledger, ReleaseRecord
+
+BAD = frozenset({ReleasePhase.BAD, ReleasePhase.HELD, ReleasePhase.ROLLED_BACK})
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """Everything about releases that stands in the store. All times are Unix times."""
+
+    records: tuple[ReleaseRecord, ...]
+    """One for each replica that has seen a release, the one written last first."""
+    rollbacks: tuple[RollbackRecord, ...]
+    """The last turn of each, the one begun last first."""
+    good: KnownGood | None
+    baseline: Baseline | None
+    hold: Hold | None
+
+
+async def read(ledger: Ledger) -> Stored:
+    """Read it all. Raises ``StoreError``."""
+    return Stored(
+        records=tuple(await ledger.releases()),
+        rollbacks=_last_turns(await ledger.rollbacks()),
+        good=await ledger.good(),
+        baseline=await ledger.baseline(),
+        hold=await ledger.hold(),
+    )
+
+
+def remember(
+    stored: Stored, release: str, replica: str, rules: ReleasePlan, unfit: str | None, *, now: float, wall: float
+) -> Memory:
+    """Make of it what this replica of this release has to know; ``now`` and ``wall`` are the same moment."""
+    standing = standings(stored.records)
+    bad = frozenset(name for name, record in standing.items() if record.phase in BAD)
+    baseline = stored.baseline
+    if baseline is not None and (baseline.release == release or wall - baseline.at > rules.baseline_max_age):
+        baseline = None
+    own = _own(stored.records, standing, release, replica)
+    return Memory(
+        release=_state(own, now - wall) if own is not None else None,
+        target=_target(stored, standing, release),
+        baseline=baseline.samples if baseline else {},
+        baseline_of=baseline.release if baseline else None,
+        bad=bad - {release},
+        hold=stored.hold,
+        rollbacks=tuple(
+            sorted(
+                record.begun + now - wall
+                for record in stored.rollbacks
+                if record.asked and record.release != release and wall - record.begun < DAY
+            )
+        ),
+        unfit=unfit,
+    )
+
+
+def _last_turns(turns: Iterable[RollbackRecord]) -> tuple[RollbackRecord, ...]:
+    last: dict[str, RollbackRecord] = {}
+    for turn in turns:
+        last.setdefault(turn.release, turn)
+    return tuple(last.values())
+
+
+def standings(records: Iterable[ReleaseRecord]) -> dict[str, ReleaseRecord]:
+    """Tell how each release stands: as whoever decided about it last has written, else as it was seen last."""
+    standing: dict[str, ReleaseRecord] = {}
+    for record in records:
+        known = standing.get(record.id)
+        if known is None or (known.phase in JUDGED and record.phase not in JUDGED):
+            standing[record.id] = record
+    return standing
+
+
+def _own(
+    records: Iterable[ReleaseRecord], standing: dict[str, ReleaseRecord], release: str, replica: str
+) -> ReleaseRecord | None:
+    """Find what holds for this release here: a decision, whoever has made it, before what this replica has seen."""
+    decided = standing.get(release)
+    if decided is None or decided.phase not in JUDGED:
+        return decided
+    own = (record for record in records if record.id == release and record.replica == replica)
+    return next(own, decided)
+
+
+def _target(stored: Stored, standing: dict[str, ReleaseRecord], release: str) -> KnownGood | None:
+    """Find the last good release but this one; what is too old to be recorded may still be named."""
+    good = [record for record in standing.values() if record.phase is ReleasePhase.GOOD and record.id != release]
+    if good:
+        newest = max(good, key=lambda record: record.since)
+        return known_good(newest, stored.records)
+    named = stored.good
+    return named if named is not None and named.release not in standing and named.release != release else None
+
+
+def known_good(record: ReleaseRecord, records: Iterable[ReleaseRecord]) -> KnownGood:
+    """Make a target of a release, with all deployments that it ran as."""
+    same = [other for other in records if other.id == record.id]
+    return KnownGood(
+        release=record.id,
+        at=record.since,
+        schema=record.schema,
+        deployments=tuple(dict.fromkeys(name for other in same for name in other.deployments)),
+        command=record.command or next((other.command for other in same if other.command), ()),
+    )
+
+
+def _state(record: ReleaseRecord, ahead: float) -> ReleaseState:
+    """Give a record as the core's state; the clock of the core is ahead of the wall's by so much."""
+    return ReleaseState(
+        id=record.id,
+        phase=record.phase,
+        since=record.since + ahead,
+        at=record.updated + ahead,
+        saved=record.updated + ahead,
+        reason=record.reason,
+        by=record.by,
+        served=record.served,
+        samples=record.samples,
+        within=record.within,
+        looks=record.looks,
+        unhealthy=record.unhealthy,
+        restarts=record.restarts,
+    )

@@ -1,0 +1,284 @@
+"""Keeps what is known of releases in step with the store, and has rollbacks carried out."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from time import time
+from typing import TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from sidecar.actors.rollback import Rollback
+from sidecar.clock import boottime
+from sidecar.core.baseline import Baseline
+from sidecar.core.events import (
+    BeginRollback,
+    Event,
+    EventKind,
+    Fact,
+    MemoryRecalled,
+    RollbackAdvanced,
+    SaveGood,
+    SaveRelease,
+    SaveStanding,
+    Severity,
+    StandingRecalled,
+    StoreAction,
+    TrafficMeasured,
+)
+from sidecar.core.plan import Plan
+from sidecar.core.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
+from sidecar.core.rollback import RollbackOrder, RollbackStep
+from sidecar.core.state import Standing, State
+from sidecar.ledger import Latches, Ledger, ReleaseRecord
+from sidecar.platforms.contract import Platform
+from sidecar.recall import read, remember, standings
+from sidecar.store.contract import StoreError
+from sidecar.traffic import Scraper
+from sidecar.turns import confirm
+
+T = TypeVar("T")
+
+SYNC_EVERY = 15.0
+"""Seconds between two looks at a store that other replicas write to as well."""
+
+SCRAPE_EVERY = 10.0
+"""Seconds between two looks at the gateway's own metrics, while a release bakes."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether a restored release is healthy."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two tries at a store that fails."""
+
+
+class Releases:
+    """The edge of the core's part about releases. ``run`` it; ``act`` carries out what the core asks for."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        *,
+        platform: Platform | None,
+        scraper: Scraper | None,
+        command: tuple[str, ...],
+        state: Callable[[], State],
+        record: Callable[[Fact], None],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.ledger = ledger
+        self._plan = plan
+        self._store = ledger.store
+        self._platform = platform
+        self._scraper = scraper
+        self._command = command
+        self._state = state
+        self._record = record
+        self._tell = tell
+        self._queue: deque[StoreAction] = deque()
+        self._wake = anyio.Event()
+        self._written = anyio.Event()
+        self._began = time()
+        self._tasks: TaskGroup
+
+    @property
+    def is_lasting(self) -> bool:
+        """What is written down survives the sidecar."""
+        return self._store.lasting
+
+    async def run(self) -> None:
+        """Read the store and write to it, until cancelled."""
+        async with anyio.create_task_group() as self._tasks:
+            self._tasks.start_soon(self._keep_recalling, name="recall")
+            self._tasks.start_soon(self._keep_writing, name="ledger")
+            if self._scraper is not None:
+                self._tasks.start_soon(self._keep_scraping, self._scraper, name="traffic")
+
+    def act(self, action: StoreAction) -> None:
+        """Have this done, after everything that was asked for before."""
+        last = self._queue[-1] if self._queue else None
+        if isinstance(last, SaveRelease) and isinstance(action, SaveRelease) and last.release.id == action.release.id:
+            self._queue.pop()  # what was not written yet is overtaken
+        self._queue.append(action)
+        self._wake.set()
+
+    async def recall(self) -> None:
+        """Read the store now. Raises ``StoreError``."""
+        stored, now, wall = await read(self.ledger), boottime(), time()
+        name, rules = self._plan.release.id or "", self._state().plan.release
+        memory = remember(stored, name, self.ledger.replica, rules, self._store.unfit, now=now, wall=wall)
+        self._record(MemoryRecalled(memory))
+
+    async def _recall_standing(self) -> None:
+        """Take up what the sidecar before this one has left, as far as it is about this deployment."""
+        latches, drains, lag = await self.ledger.latches(), await self.ledger.drains(), boottime() - time()
+        is_same = latches.deployment == self._deployment
+        standing = Standing(
+            upstream=latches.upstream if is_same else (),
+            process=latches.process,
+            gateway=latches.gateway,
+            drains=tuple(at + lag for at in drains),
+        )
+        self._record(StandingRecalled(standing))
+
+    async def _save_standing(self, standing: Standing) -> None:
+        latches = Latches(
+            deployment=self._deployment,
+            upstream=standing.upstream,
+            process=standing.process,
+            gateway=standing.gateway,
+        )
+        await self.ledger.save_latches(latches)
+        lag = time() - boottime()
+        await self.ledger.save_drains(tuple(at + lag for at in standing.drains))
+
+    @property
+    def _deployment(self) -> str | None:
+        """What is deployed: by the platform's name, else by the release's."""
+        return self._plan.railway.deployment or self._plan.release.id
+
+    async def restored(self) -> KnownGood | None:
+        """Tell which release this one was rolled back to; None where it was not. Raises ``StoreError``."""
+        stored, name = await read(self.ledger), self._plan.release.id
+        standing = standings(stored.records).get(name or "")
+        if standing is None or standing.phase not in (ReleasePhase.BAD, ReleasePhase.ROLLED_BACK):
+            return None
+        return next((each.target for each in stored.rollbacks if each.release == name and each.asked), None)
+
+    async def flush(self, within: float) -> None:
+        """Wait until everything is written, but no longer than this."""
+        with anyio.move_on_after(within, shield=True):
+            while self._queue:
+                self._written = anyio.Event()
+                await self._written.wait()
+
+    async def _keep_recalling(self) -> None:
+        await self._patiently(lambda: self.ledger.tidy(self._plan.release.id, time()))
+        await self._patiently(self._recall_standing)
+        await self._patiently(self.recall)
+        self._introduce()
+        self._tasks.start_soon(self._confirm, name="confirm")
+        while self._store.shared:
+            await anyio.sleep(SYNC_EVERY)
+            await self._patiently(self.recall)
+
+    def _introduce(self) -> None:
+        """Write down that the release runs here: as what the platform and the parent know it, for a later rollback."""
+        release = self._state().release
+        if release is not None:
+            self.act(SaveRelease(release))
+
+    async def _confirm(self) -> None:
+        """As a release that was restored: tell when it is healthy, and that it is not in time."""
+        name = self._plan.release.id
+        if name is None:
+            return
+        while not self._state().health.ready:  # noqa: ASYNC110 - it is looked at now and then, and once
+            await anyio.sleep(LOOK_EVERY)
+        confirming = partial(confirm, self._store, name, self.ledger.replica, self._began)
+        for done in await self._patiently(lambda: confirming(time())):
+            message = f"rollback release {done.release} -> {name} is done: {name} is healthy"
+            self._say(message, EventKind.ROLLBACK_ENDED, Severity.WARNING)
+
+    async def _keep_writing(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            while self._queue:
+                action = self._queue[0]
+                await self._patiently(partial(self._carry_out, action))
+                if self._queue and self._queue[0] is action:
+                    self._queue.popleft()
+            self._written.set()
+
+    async def _carry_out(self, action: StoreAction) -> None:
+        match action:
+            case SaveRelease(release):
+                await self.ledger.save_release(self._written_as(release))
+            case SaveGood(release, samples):
+                await self._save_good(release, Baseline(release=release.id, at=time(), samples=samples))
+            case SaveStanding(standing):
+                await self._save_standing(standing)
+            case BeginRollback(order):
+                self._tasks.start_soon(self._roll_back, order, name="rollback")
+
+    async def _save_good(self, release: ReleaseState, baseline: Baseline) -> None:
+        await self.ledger.save_good(self._known_as(release))
+        if baseline.samples:
+            await self.ledger.save_baseline(baseline)
+
+    def _written_as(self, release: ReleaseState) -> ReleaseRecord:
+        """Give the core's state as a record, with what the platform and the parent know the release by."""
+        lag, known = time() - boottime(), self._known_as(release)
+        return ReleaseRecord(
+            id=release.id,
+            phase=release.phase,
+            since=release.since + lag,
+            updated=time(),
+            reason=release.reason,
+            by=release.by,
+            served=release.served,
+            schema=known.schema,
+            deployments=known.deployments,
+            command=known.command,
+            samples=release.samples if release.phase in JUDGED else {},
+            within=release.within if release.phase in JUDGED else {},
+            looks=release.looks,
+            unhealthy=release.unhealthy,
+            restarts=release.restarts,
+        )
+
+    def _known_as(self, release: ReleaseState) -> KnownGood:
+        """Tell what the platform and the parent know a release by: the one deployed here, or one restored here."""
+        target, deployment = self._state().memory.target, self._plan.railway.deployment
+        if target is not None and target.release == release.id:
+            return target
+        return KnownGood(
+            release=release.id,
+            at=time(),
+            schema=self._plan.release.schema,
+            deployments=(deployment,) if deployment is not None else (),
+            command=self._command,
+        )
+
+    async def _roll_back(self, order: RollbackOrder) -> None:
+        if self._platform is None:
+            self._advance(RollbackStep.HOLD, "rollback.platform was not set when the sidecar started")
+            return
+        await Rollback(
+            order,
+            self._state().plan.rollback,
+            platform=self._platform,
+            store=self._store,
+            replica=self.ledger.replica,
+            advance=self._advance,
+        ).run()
+
+    def _advance(self, step: RollbackStep, detail: str) -> None:
+        self._record(RollbackAdvanced(step, detail))
+
+    async def _keep_scraping(self, scraper: Scraper) -> None:
+        while True:
+            await anyio.sleep(SCRAPE_EVERY)
+            release = self._state().release
+            if release is not None and release.phase is ReleasePhase.BAKING:
+                sample = await scraper.look()
+                if sample is not None:
+                    self._record(TrafficMeasured(sample))
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Use the store until it works; say once that it does not."""
+        pause = 1.0
+        while True:
+            try:
+                return await call()
+            except StoreError as error:
+                if pause == 1.0:
+                    self._say(f"{error}; it is tried again, and nothing is rolled back meanwhile")
+                await anyio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _say(self, message: str, kind: EventKind = EventKind.REMARK, severity: Severity = Severity.WARNING) -> None:
+        self._tell(Event(kind=kind, at=boottime(), severity=severity, message=message))

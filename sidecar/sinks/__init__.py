@@ -1,0 +1,1 @@
+"""How messages leave the sidecar: one file for each kind of sink, imported only where one is configured."""

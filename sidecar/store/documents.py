@@ -1,0 +1,41 @@
+"""Documents as JSON: what is written into a store is read again as what it was."""
+
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from sidecar.store.contract import Store, StoreError
+
+T = TypeVar("T")
+
+
+def name_of(*words: str) -> str:
+    """Make a document's name of words, whatever letters are in them."""
+    return "/".join(quote(word, safe="") for word in words)
+
+
+def encode(document: object) -> bytes:
+    """Write a document as JSON."""
+    return msgspec.json.encode(document)
+
+
+def decode(name: str, value: bytes, kind: type[T]) -> T:
+    """Read a document; fields that this version does not know are passed over. Raises ``StoreError``."""
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(f"cannot read {name} in the store: {error}") from None
+
+
+async def load(store: Store, name: str, kind: type[T]) -> T | None:
+    """Read a document; None if there is none. Raises ``StoreError``."""
+    value = await store.get(name)
+    return None if value is None else decode(name, value, kind)
+
+
+async def load_all(store: Store, kind: type[T], *words: str) -> list[T]:
+    """Read all documents whose names go on after these words. Raises ``StoreError``."""
+    names = await store.names(f"{name_of(*words)}/")
+    documents = [await load(store, name, kind) for name in names]
+    return [document for document in documents if document is not None]  # one may have been removed meanwhile

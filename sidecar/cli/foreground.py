@@ -27,7 +27,7 @@ def run(path: str | None, command: Sequence[str]) -> NoReturn:
     plan = load()
     try:
         started = gateway_command(command, plan, os.environ) if command else None
-        # The log comes before the loop, which would take its descriptor where the standard error was closed at the start.
+        # The log comes first: where the standard error was closed at the start, the loop would take its number.
         loop.run(_serve, plan, load, started, Log(plan.log_format))
     except CommandError as error:
         complain(str(error))

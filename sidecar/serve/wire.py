@@ -19,6 +19,8 @@ class Wire(ABC):
     def __init__(self, sock: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = sock
+        self._descriptor = sock.fileno()
+        """For the loop, which describes a socket in words, for nobody, where it does not know it yet."""
         self._unsent = b""
         self._ends = False
         self.is_open = True
@@ -42,15 +44,15 @@ class Wire(ABC):
 
     def open(self) -> None:
         """Begin to read. Most often the first piece has come with the connection."""
-        self._loop.add_reader(self._socket, self._read)
+        self._loop.add_reader(self._descriptor, self._read)
         self._read()
 
     def write(self, data: bytes) -> None:
         """Send this, or keep what cannot be sent yet; only while nothing waits."""
         self._send(data)
         if self._unsent:
-            self._loop.remove_reader(self._socket)
-            self._loop.add_writer(self._socket, self._flush)
+            self._loop.remove_reader(self._descriptor)
+            self._loop.add_writer(self._descriptor, self._flush)
 
     def end(self) -> None:
         """Say that nothing more will come, once everything is sent; the other side may go on."""
@@ -64,9 +66,9 @@ class Wire(ABC):
             return
         self.is_open = False
         if self._unsent:
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(self._descriptor)
         else:
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._descriptor)
         self._socket.close()
         self.lost()
 
@@ -86,8 +88,8 @@ class Wire(ABC):
         self._send(self._unsent)
         if self._unsent or not self.is_open:
             return
-        self._loop.remove_writer(self._socket)
-        self._loop.add_reader(self._socket, self._read)
+        self._loop.remove_writer(self._descriptor)
+        self._loop.add_reader(self._descriptor, self._read)
         if self._ends:
             self._shut()
         self.drained()

@@ -13,7 +13,7 @@ from sidecar.cli.results import Results, as_json, exit_status, table
 from sidecar.cli.terminal import Progress, width, write
 from sidecar.clock import boottime
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.plan import Plan, ProbePlan, Target
+from sidecar.core.plan import Plan, ProbePlan
 from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
@@ -36,7 +36,7 @@ def command(path: str | None, wants_json: bool) -> None:  # noqa: FBT001 - click
 
 async def _check(plan: Plan) -> Results:
     process, doubt = None, None
-    if any(probe.target is Target.GATEWAY for probe in plan.probes):
+    if plan.watches_gateway:
         process, doubt = await anyio.to_thread.run_sync(_find_gateway, plan)
     verdicts: dict[str, Verdict] = {}
     slots = anyio.Semaphore(CONCURRENCY)

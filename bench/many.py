@@ -65,15 +65,20 @@ def _run(directory: Path, seconds: float, interval: str, apart: int, probes: int
     ):
         sidecar.wait(lambda: ask(sidecar.port, "/health/live").status == 200, "live")
         time.sleep(min(3.0, seconds))
-        ask(target, "/-/arrivals")
+        earlier = _arrivals(target)
         before = processor_seconds(sidecar.pid)
         time.sleep(seconds)
         used = processor_seconds(sidecar.pid) - before
-        arrivals = msgspec.json.decode(ask(target, "/-/arrivals").body, type=dict[str, list[float]])
+        arrivals = _arrivals(target)
     number = sum(map(len, arrivals.values()))
     if interval == "1s" and abs(number / (probes * seconds) - 1) > 1.0 / seconds:
         raise CannotMeasureError(f"expected {probes * seconds:.0f} checks in {seconds:g} s, found {number}")
-    return {"per_cpu_second": number / used, "slip": _slip(arrivals.values()) if interval == "1s" else 0.0}
+    slip = _slip(earlier.get(path, [])[-1:] + times for path, times in arrivals.items()) if interval == "1s" else 0.0
+    return {"per_cpu_second": number / used, "slip": slip}
+
+
+def _arrivals(target: int) -> dict[str, list[float]]:
+    return msgspec.json.decode(ask(target, "/-/arrivals").body, type=dict[str, list[float]])
 
 
 def _slip(arrivals: Iterable[list[float]]) -> float:

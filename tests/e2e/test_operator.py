@@ -236,7 +236,7 @@ def test_a_script_can_wait(deployment: Deployment, operator: Operator) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "no sidecar runs here" in done.stderr
     waiting = deployment.start([BIN / "sidecar", "wait", "started"], env=deployment.ports)
-    _, sidecar = start(deployment, short())
+    _, sidecar = start(deployment, short(drain_after="1h"))
     assert waiting.exit_status() == 0
     tell(deployment.gateway_port, "become/status/500")
     sidecar.event("status_changed", after="unhealthy")

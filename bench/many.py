@@ -71,7 +71,7 @@ def _run(directory: Path, seconds: float, interval: str, apart: int, probes: int
         used = processor_seconds(sidecar.pid) - before
         arrivals = _arrivals(target)
     number = sum(map(len, arrivals.values()))
-    if interval == "1s" and abs(number / (probes * seconds) - 1) > 1.0 / seconds:
+    if not number or (interval == "1s" and abs(number / (probes * seconds) - 1) > 1.0 / seconds):
         raise CannotMeasureError(f"expected {probes * seconds:.0f} checks in {seconds:g} s, found {number}")
     slip = _slip(earlier.get(path, [])[-1:] + times for path, times in arrivals.items()) if interval == "1s" else 0.0
     return {"per_cpu_second": number / used, "slip": slip}

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 from servers.http import OK, answer, serving, whole
-from servers.processes import Start
+from servers.processes import Start, freeze
 
 from sidecar import DeploymentHealthChecker, DeploymentStatus
 from sidecar.core.errors import SidecarError
@@ -22,11 +22,11 @@ PATIENT = ('timeout = "1h"', 'interval = "1h"')
 
 @pytest.fixture
 def configure(tmp_path: Path) -> Configure:
-    """Write configurations that probe one URL with everything decided by the first result."""
+    """Write configurations that probe one URL with everything decided by the first result, with patience as a rule."""
 
     def write(url: str, *keys: str, more: str = "") -> str:
         path = tmp_path / "sidecar.toml"
-        probe = ['kind = "http"', f'url = "{url}"', "failure_threshold = 1", *keys]
+        probe = ['kind = "http"', f'url = "{url}"', "failure_threshold = 1", *(keys or PATIENT)]
         path.write_text("\n".join(["derive = false", "[probes.api]", *probe, more]))
         return str(path)
 
@@ -63,7 +63,7 @@ async def test_a_failure_is_seen_while_the_block_lasts(configure, serve):
     server = await serve(script)
     path = configure(server.url(), 'on_failure = "unready"', 'interval = "50ms"')
     async with DeploymentHealthChecker(path) as checker:
-        assert await checker.check_readiness() is True
+        await until(lambda: checker.get_deployment_status() is DeploymentStatus.READY)
         sick = True
         await until(lambda: checker.get_deployment_status() is DeploymentStatus.UNHEALTHY)
         assert await checker.check_readiness() is False
@@ -196,7 +196,7 @@ async def test_it_drains_nothing(tmp_path, start_listener: Start, free_port):
     """)
     async with DeploymentHealthChecker(str(tmp_path / "x.toml")) as checker:
         await until(lambda: checker.get_deployment_status() is DeploymentStatus.READY)
-        os.kill(gateway.pid, signal.SIGSTOP)
+        freeze(gateway.pid)
         await until(lambda: checker._snapshot.checks[0].check.failures > 10)
         assert checker.get_deployment_status() is DeploymentStatus.UNHEALTHY
         os.kill(gateway.pid, signal.SIGCONT)

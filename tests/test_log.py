@@ -24,6 +24,12 @@ from sidecar.log import HELD_AT_MOST, Log
 PIPE_HOLDS = 4096
 
 
+@pytest.fixture
+def _no_haste(monkeypatch):
+    """Closing waits for the writer as long as a busy machine needs."""
+    monkeypatch.setattr("sidecar.log.CLOSE_WITHIN", 60.0)
+
+
 def event(message: str = "it happened", severity: Severity = Severity.INFO, **more: object) -> Event:
     """An event."""
     return Event(kind=EventKind.REMARK, at=12.5, severity=severity, message=message, **more)
@@ -133,6 +139,7 @@ async def test_telling_never_waits_even_in_the_event_loop():
         await anyio.to_thread.run_sync(_read_all_and_close, log, reader)
 
 
+@pytest.mark.usefixtures("_no_haste")
 def test_what_is_dropped_is_counted_and_told_when_somebody_reads_again():
     """Every line is either there, in order, or counted by the remark that stands where they are missing."""
     told = 3 * HELD_AT_MOST
@@ -176,6 +183,7 @@ def test_a_reader_who_never_comes_holds_up_the_end_for_a_moment_only():
             log.tell(event(f"number {number}"))
 
 
+@pytest.mark.usefixtures("_no_haste")
 def test_everything_told_is_written_when_the_log_is_closed(tmp_path):
     """The last words before the end are the ones that matter."""
     text = written(tmp_path / "log", *(event(f"number {number}") for number in range(HELD_AT_MOST // 2)))
@@ -228,6 +236,7 @@ def test_a_reader_who_has_left_is_no_error():
         log.tell(event())
 
 
+@pytest.mark.usefixtures("_no_haste")
 def test_a_descriptor_that_somebody_made_non_blocking_loses_nothing():
     """Whoever shares the descriptor may do so; the log waits until it is writable."""
     with full_pipe() as (reader, descriptor):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from servers.processes import Start
+from servers.processes import Start, freeze
 
 from sidecar.actors.drain import drain
 from sidecar.contract import GatewayPlan
@@ -101,10 +101,7 @@ async def test_a_gateway_that_ignores_sigterm_is_killed_when_grace_is_over(
     """SIGKILL follows, asked for as a step of its own."""
     listener, asked = start_listener(free_port), Asked()
 
-    def freeze() -> None:
-        listener.started.send_signal(signal.SIGSTOP)
-
-    await drained(free_port, DrainPlan(lame_duck=0.0, quiesce=0.0, grace=0.1), asked, freeze)
+    await drained(free_port, DrainPlan(lame_duck=0.0, quiesce=0.0, grace=0.1), asked, lambda: freeze(listener.pid))
     assert asked.steps == [DrainStep.QUIESCE, DrainStep.SIGNAL, DrainStep.ESCALATE]
     assert listener.started.wait(timeout=10) == -signal.SIGKILL
 
@@ -113,10 +110,8 @@ async def test_without_escalation_a_gateway_that_ignores_sigterm_lives(free_port
     """The drain ends and says that the process is still there."""
     listener, asked = start_listener(free_port), Asked()
 
-    def freeze() -> None:
-        listener.started.send_signal(signal.SIGSTOP)
-
-    await drained(free_port, DrainPlan(lame_duck=0.0, quiesce=0.0, grace=0.1, escalate=False), asked, freeze)
+    rules = DrainPlan(lame_duck=0.0, quiesce=0.0, grace=0.1, escalate=False)
+    await drained(free_port, rules, asked, lambda: freeze(listener.pid))
     assert asked.steps[-1] is DrainStep.FINISH
     assert "escalate is false" in asked.details[-1]
     assert listener.started.poll() is None

@@ -53,12 +53,13 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def configure(tmp_path: Path) -> Configure:
-    """Write configurations."""
+    """Write configurations with probes that give their targets time: the tests' machine may be busy."""
+    patient = '[defaults]\ntimeout = "30s"\ninterval = "30s"'
 
     def write(more: str = "", **tables: str) -> Path:
         probes = [f"[probes.{name.replace('_', '-')}]\n{table}\n" for name, table in tables.items()]
         path = tmp_path / "sidecar.toml"
-        path.write_text("\n".join(["derive = false", *probes, more]))
+        path.write_text("\n".join(["derive = false", patient, *probes, more]))
         return path
 
     return write

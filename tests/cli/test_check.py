@@ -26,7 +26,7 @@ def refused(port: int) -> str:
 
 def silent(port: int) -> str:
     """A probe of somebody who never answers."""
-    return f'kind = "http"\nurl = "http://127.0.0.1:{port}/"\ntimeout = "30s"\ninterval = "30s"'
+    return f'kind = "http"\nurl = "http://127.0.0.1:{port}/"'
 
 
 def test_every_probe_has_its_line_with_reason_and_phases(web, configure, tmp_path):
@@ -74,7 +74,7 @@ def test_json_is_all_there_is_on_the_output(web, configure, tmp_path):
     assert (document["source"], document["outcome"], document["remarks"]) == (str(path), "pass", [])
     probe = document["probes"]["well"]
     assert [phase["name"] for phase in probe.pop("phases")] == ["connect", "first_byte", "body"]
-    assert 0 < probe.pop("seconds") < 2
+    assert probe.pop("seconds") > 0
     assert probe == {
         "kind": "http",
         "target": "upstream",
@@ -98,8 +98,7 @@ def test_a_check_that_cannot_be_done_writes_no_json(tmp_path):
 
 def test_probes_run_side_by_side(web, configure, tmp_path):
     """Two that can only be answered together both pass."""
-    patient = web.probe("/together", 'timeout = "30s"', 'interval = "30s"')
-    path = configure(one=patient, other=patient)
+    path = configure(one=web.probe("/together"), other=web.probe("/together"))
     assert run("check", "--config", path, cwd=tmp_path).returncode == 0
 
 
@@ -128,8 +127,7 @@ def test_a_gateway_that_cannot_be_proven_is_said(configure, start_listener: Star
 
 def test_a_terminal_sees_progress_that_is_gone_at_the_end(web, configure, tmp_path):
     """While probes are under way one line says which are waited for; what remains is the table, in colours."""
-    late = web.probe("/together", 'timeout = "30s"', 'interval = "30s"')
-    path = configure(well=web.probe("/ok"), sick=web.probe("/nope"), late=late)
+    path = configure(well=web.probe("/ok"), sick=web.probe("/nope"), late=web.probe("/together"))
     with on_a_terminal("check", "--config", path, cwd=tmp_path) as terminal:
         terminal.read_until("2 of 3 probes done, waiting for late")
         urllib.request.urlopen(f"http://127.0.0.1:{web.port}/together", timeout=30).close()

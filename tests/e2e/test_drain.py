@@ -4,7 +4,7 @@ import http.client
 import signal
 
 import pytest
-from servers.asking import ask, tell, watching
+from servers.asking import ask, holding, tell, watching
 from servers.configuration import short
 from servers.deployment import Deployment, Event, Program
 
@@ -29,14 +29,15 @@ def drain_events(sidecar: Program) -> list[Event]:
 
 def test_a_drain_goes_through_its_steps_in_order_and_the_next_process_is_ready_again(deployment: Deployment) -> None:
     """Lame duck, quiescing, SIGTERM; the process that a supervisor starts afterwards is found and becomes ready."""
-    gateway, sidecar = start(deployment, short())
+    gateway, sidecar = start(deployment, short(quiesce="30s"))
 
-    fall_ill(deployment)
-    begun = sidecar.event("drain_begun", before="idle", after="lame_duck")
-    assert "status is 200-299: found 500" in begun["message"]
-    assert ask(deployment.port).status == 503
-    assert ask(deployment.port, "/health").status == 200
-    sidecar.event("drain_advanced", before="lame_duck", after="quiescing")
+    with holding(deployment.gateway_port):
+        fall_ill(deployment)
+        begun = sidecar.event("drain_begun", before="idle", after="lame_duck")
+        assert "status is 200-299: found 500" in begun["message"]
+        assert ask(deployment.port).status == 503
+        assert ask(deployment.port, "/health").status == 200
+        sidecar.event("drain_advanced", before="lame_duck", after="quiescing")
     signalled = sidecar.event("drain_advanced", before="quiescing", after="signalled")
     assert f"SIGTERM is sent to process {gateway.pid}" in signalled["message"]
     gateway.event("terminated")
@@ -68,16 +69,13 @@ def test_readiness_says_503_for_the_whole_lame_duck_before_the_signal(deployment
 def test_a_request_in_flight_is_not_cut(deployment: Deployment) -> None:
     """SIGTERM waits for a reply that is under way, and this gateway would have cut it."""
     gateway, sidecar = start(deployment, short(quiesce="30s"))
-    client = http.client.HTTPConnection("127.0.0.1", deployment.gateway_port, timeout=30)
-    client.request("GET", "/hold")
-    gateway.event("holding")
 
-    fall_ill(deployment)
-    sidecar.event("drain_advanced", after="quiescing")
-    assert client.getresponse().read(5) == b"first"
-    assert not gateway.named("terminated")
-    tell(deployment.gateway_port, "release")
-    client.close()
+    with holding(deployment.gateway_port) as reply:
+        fall_ill(deployment)
+        sidecar.event("drain_advanced", after="quiescing")
+        assert not gateway.named("terminated")
+        tell(deployment.gateway_port, "release")
+        assert reply.read() == b" last"
     signalled = sidecar.event("drain_advanced", after="signalled")
 
     assert "nothing is in flight" in signalled["message"]
@@ -86,18 +84,15 @@ def test_a_request_in_flight_is_not_cut(deployment: Deployment) -> None:
 
 def test_a_stream_that_never_ends_is_cut_when_its_time_is_up(deployment: Deployment) -> None:
     """``quiesce`` is a deadline: a connection that outlasts it does not keep a sick gateway alive."""
-    gateway, sidecar = start(deployment, short(quiesce="500ms"))
-    client = http.client.HTTPConnection("127.0.0.1", deployment.gateway_port, timeout=30)
-    client.request("GET", "/hold")
-    gateway.event("holding")
+    _, sidecar = start(deployment, short(quiesce="500ms"))
 
-    fall_ill(deployment)
-    signalled = sidecar.event("drain_advanced", after="signalled")
+    with holding(deployment.gateway_port) as reply:
+        fall_ill(deployment)
+        signalled = sidecar.event("drain_advanced", after="signalled")
 
-    assert "1 connections are still open" in signalled["message"]
-    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-        client.getresponse().read()
-    client.close()
+        assert "1 connections are still open" in signalled["message"]
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            reply.read()
 
 
 def test_a_gateway_that_ignores_sigterm_is_killed_when_grace_is_over(deployment: Deployment) -> None:

@@ -1,10 +1,12 @@
 """A gateway that is frozen, and one that is merely slow: answered at once, and not mistaken for each other."""
 
+import os
 import signal
 
 from servers.asking import ask, tell, watching
 from servers.configuration import GATEWAY_PROBES, short
 from servers.deployment import Deployment, Program, shell
+from servers.processes import freeze
 
 SLOW_AFTER = GATEWAY_PROBES.replace('kind = "http"', 'kind = "http"\nslow = "20ms"')
 
@@ -27,16 +29,15 @@ def under_honcho(deployment: Deployment, config: str) -> tuple[Program, int]:
 def test_a_frozen_gateway_is_unready_and_hung_and_ready_again_when_it_thaws(deployment: Deployment) -> None:
     """kill -STOP: after the threshold readiness and liveness say 503, at once each time; kill -CONT: both say 200."""
     honcho, pid = under_honcho(deployment, short(drain_after="1h"))
-    gateway = next(process for process in deployment.processes() if process.pid == pid)
 
     with watching(deployment.port) as readiness:
-        gateway.suspend()
+        freeze(pid)
         seen = [honcho.event("check_changed", after="failing")]
         honcho.event("status_changed", after="unhealthy")
         seen += [honcho.event("check_changed", after="failing")]
         assert (ask(deployment.port).status, ask(deployment.port, "/health").status) == (503, 503)
         assert ask(deployment.port, "/health/startup").status == 200
-        gateway.resume()
+        os.kill(pid, signal.SIGCONT)
         honcho.event("status_changed", after="ready")
         assert (ask(deployment.port).status, ask(deployment.port, "/health").status) == (200, 200)
 
@@ -51,10 +52,10 @@ def test_a_frozen_gateway_is_unready_and_hung_and_ready_again_when_it_thaws(depl
 def test_a_frozen_gateway_is_drained_and_killed(deployment: Deployment) -> None:
     """SIGTERM waits for a frozen process in vain, so SIGKILL ends it, and liveness is not its judge meanwhile."""
     gateway = deployment.gateway()
-    sidecar = deployment.sidecar(short(quiesce="300ms", grace="300ms"))
+    sidecar = deployment.sidecar(short(lame_duck="2s", quiesce="300ms", grace="300ms"))
     sidecar.event("status_changed", after="ready")
 
-    gateway.signal(signal.SIGSTOP)
+    freeze(gateway.pid)
     sidecar.event("drain_begun")
     assert ask(deployment.port, "/health").status == 200
     sidecar.event("drain_advanced", after="killed")

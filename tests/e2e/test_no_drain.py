@@ -86,7 +86,10 @@ def test_a_young_gateway_is_not_drained(deployment: Deployment) -> None:
 
 def test_a_drain_comes_when_the_gateway_has_grown_old_enough(deployment: Deployment) -> None:
     """``min_uptime`` postpones a drain; it does not forgive."""
-    gateway, sidecar = start(deployment, short(min_uptime="3s"))
+    sidecar = deployment.sidecar(short(min_uptime="3s", drain_after="0s"))
+    sidecar.event("started")
+    gateway = deployment.gateway()
+    sidecar.event("status_changed", after="ready")
 
     tell(deployment.gateway_port, "become/status/500")
     sidecar.event("drain_withheld", after="min_uptime")

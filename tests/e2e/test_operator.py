@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from servers.asking import ask, tell
+from servers.asking import ask, holding, tell
 from servers.configuration import short
 from servers.deployment import BIN, WITHIN, Deployment, Program
 from servers.ports import take_port
@@ -176,14 +176,15 @@ def test_maintenance_that_makes_no_sense_is_told(operator: Operator, words: list
 
 def test_a_healthy_gateway_is_drained_on_order(deployment: Deployment, operator: Operator) -> None:
     """Lame duck first, then SIGTERM; in vain while it is under way or nobody is left."""
-    gateway, sidecar = start(deployment, short(lame_duck="1s", min_uptime="1h"))
-    done = operator.says("drain", "--reason", "it leaks")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"draining process {gateway.pid}: readiness is 503")
-    assert ask(deployment.port).status == 503
-    again = operator.says("drain")
-    assert (again.returncode, again.stdout) == (1, "")
-    assert "sidecar: cannot drain: one is under way" in again.stderr
+    gateway, sidecar = start(deployment, short(quiesce="30s", min_uptime="1h"))
+    with holding(deployment.gateway_port):
+        done = operator.says("drain", "--reason", "it leaks")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"draining process {gateway.pid}: readiness is 503")
+        assert ask(deployment.port).status == 503
+        again = operator.says("drain")
+        assert (again.returncode, again.stdout) == (1, "")
+        assert "sidecar: cannot drain: one is under way" in again.stderr
     gateway.event("terminated")
     sidecar.event("drain_finished")
     assert "the gateway's process is gone" in operator.says("drain").stderr
@@ -240,7 +241,7 @@ def test_a_script_can_wait(deployment: Deployment, operator: Operator) -> None:
     assert waiting.exit_status() == 0
     tell(deployment.gateway_port, "become/status/500")
     sidecar.event("status_changed", after="unhealthy")
-    done = operator.says("wait", "ready", "--timeout", "200ms")
+    done = operator.says("wait", "ready", "--timeout", "1s")
     assert (done.returncode, done.stdout) == (1, "")
     assert "not ready in time (unhealthy)" in done.stderr
     assert operator.says("wait", "live").returncode == 0

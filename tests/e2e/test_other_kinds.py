@@ -59,7 +59,9 @@ def test_commands_end_with_the_sidecar(deployment: Deployment) -> None:
     """One that hangs is killed with its children, however stubborn; one that tells a secret has it taken out."""
     started = deployment.directory / "started"
     os.mkfifo(started)
-    sidecar = deployment.sidecar(short(COMMANDS), env={"NIGHTLY_TOKEN": TOKEN})
+    sidecar = deployment.sidecar(
+        short(COMMANDS).replace('interval = "300ms"', 'interval = "1s"'), env={"NIGHTLY_TOKEN": TOKEN}
+    )
     told = sidecar.event("check_changed", probe="tells", after="failing")
     assert "the password is [redacted]" in str(told)
     sidecar.event("check_changed", probe="hangs", after="failing")

@@ -93,7 +93,7 @@ def test_after_a_sudden_death_readiness_never_says_200_again(deployment: Deploym
     assert not [answer for answer in readiness.answers if answer.asked > exited["heard"] and answer.status == 200]
     assert honcho.exit_status() != 0
     assert any("health.1 stopped (rc=-15)" in line for line in honcho.lines)
-    assert deployment.processes() == []
+    deployment.until_nobody_is_left()
 
 
 def test_what_the_environment_names_is_probed_without_any_configuration(

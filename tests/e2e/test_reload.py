@@ -2,7 +2,7 @@
 
 import signal
 
-from servers.asking import ask, tell
+from servers.asking import ask, holding, tell
 from servers.configuration import GATEWAY_PROBES, short
 from servers.deployment import Deployment, Program
 from servers.redis import RedisServer
@@ -105,13 +105,14 @@ def test_a_reload_calls_a_drain_off_whose_rules_it_changes(deployment: Deploymen
 
 def test_a_reload_that_leaves_the_rules_alone_leaves_a_drain_alone(deployment: Deployment) -> None:
     """A drain under way goes through to its signal."""
-    sidecar = start(deployment, short(lame_duck="500ms"))
-    tell(deployment.gateway_port, "become/status/500")
-    sidecar.event("drain_begun")
+    sidecar = start(deployment, short(quiesce="30s"))
+    with holding(deployment.gateway_port):
+        tell(deployment.gateway_port, "become/status/500")
+        sidecar.event("drain_begun")
 
-    deployment.configure(short(GATEWAY_PROBES + FURTHER, lame_duck="500ms"))
-    sidecar.signal(signal.SIGHUP)
-    sidecar.event("reloaded")
+        deployment.configure(short(GATEWAY_PROBES + FURTHER, quiesce="30s"))
+        sidecar.signal(signal.SIGHUP)
+        sidecar.event("reloaded")
 
     sidecar.event("drain_advanced", after="signalled")
 

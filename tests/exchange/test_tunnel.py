@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from servers.http import OK, Peer, answer, whole
+from servers.http import OK, HttpServer, Peer, answer, whole
 
 from sidecar.contract import Run
 from sidecar.exchange import Proxy, TunnelRefused, connect, parse_url
@@ -61,17 +61,23 @@ async def test_refusal_brings_the_proxys_reply(serve):
 
 async def test_cancellation_closes_the_way_to_the_proxy(serve):
     """A proxy that never answers is left."""
+    asked = anyio.Event()
 
     async def silent(peer: Peer) -> None:
         await peer.request()
+        asked.set()
         await peer.until_hung_up()
 
-    server = await serve(silent)
-    with anyio.move_on_after(0.1) as scope:
-        async with connect(parse_url("http://page.test/"), Run(), via=proxy_at(server)):
+    async def open_tunnel(way: HttpServer) -> None:
+        async with connect(parse_url("http://page.test/"), Run(), via=proxy_at(way)):
             pass
-    assert scope.cancelled_caught
+
+    server = await serve(silent)
     with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(open_tunnel, server)
+            await asked.wait()
+            group.cancel_scope.cancel()
         await server.peers[0].hung_up.wait()
 
 

@@ -9,6 +9,8 @@ from sidecar.gateway.leftovers import MARK, sweep
 from sidecar.linux import procfs
 
 STAYS = "sleep 1000 & echo $!; exit 0"
+DAEMON = "setsid sh -c 'echo $$; kill -STOP $$' & exit 0"
+"""It speaks when it is what it will be: while a program is being loaded, it has no environment to see."""
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def test_whoever_is_in_the_session_is_killed_and_gone_when_it_is_told() -> None:
 
 def test_a_daemon_is_known_by_its_mark() -> None:
     """It has left the session and the parent; what it inherited it still has."""
-    with ended("setsid sleep 1000 & echo $!; exit 0", mark="mine") as (session, [left]):
+    with ended(DAEMON, mark="mine") as (session, [left]):
         assert left in sweep(session, "mine")
         assert not is_running(left)
 

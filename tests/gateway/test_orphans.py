@@ -21,7 +21,7 @@ async def main():
     become_subreaper()
     kept = subprocess.Popen(["true"])
     os.waitid(os.P_PID, kept.pid, os.WEXITED | os.WNOWAIT)
-    reaping = asyncio.create_task(reap_orphans(lambda: kept.pid, settle=0.3))
+    reaping = asyncio.create_task(reap_orphans(lambda: kept.pid, settle=1.0))
     script = "for i in 1 2 3; do (sh -c 'echo $$; sleep 0.05' &); done; wait"
     pids = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.split()
     statuses = await asyncio.gather(*(own_child() for _ in range(20)))

@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from msgspec.structs import replace
-from servers.processes import Start
+from servers.processes import Start, freeze
 
 from sidecar.contract import GatewayPlan, GatewayProcess
 from sidecar.core.errors import SidecarError
@@ -217,7 +217,7 @@ async def test_an_unproven_gateway_is_gone_when_nobody_serves(free_port: int, st
             async with anyio.create_task_group() as waiters:
                 waiters.start_soon(gateway.wait_gone)
                 for listening in pair:
-                    os.kill(listening.pid, signal.SIGSTOP)  # neither can be proven alone before the other is dead
+                    freeze(listening.pid)  # neither can be proven alone before the other is dead
                 for listening in pair:
                     listening.kill()
         tail = []

@@ -1,16 +1,18 @@
 """What ``/proc`` tells about real processes."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from servers.processes import freeze
 
 from sidecar.linux import procfs
 
@@ -40,9 +42,15 @@ def child():
         process.kill()
 
 
-def await_change(pid, change):
-    """Wait until the process has ended or stopped, without collecting it."""
-    os.waitid(os.P_PID, pid, change | os.WNOWAIT)
+def await_exit(pid):
+    """Wait until the process has ended, without collecting it."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def await_sleep(pid):
+    """Wait until the process waits for its input: it uses no more then than it does now."""
+    while procfs.stat(pid).state != "S":
+        time.sleep(0.001)
 
 
 def is_refused(question, pid):
@@ -75,7 +83,18 @@ def test_who_a_process_is(child):
     stat = procfs.stat(child.pid)
     assert (stat.pid, stat.ppid, stat.exited) == (child.pid, os.getpid(), False)
     assert 0 < stat.started <= time.clock_gettime(time.CLOCK_BOOTTIME)
-    assert stat == procfs.stat(child.pid) or stat.state != procfs.stat(child.pid).state
+    again = procfs.stat(child.pid)
+    assert (stat.start_ticks, stat.started) == (again.start_ticks, again.started)
+
+
+def test_what_a_process_uses(child):
+    """Memory, threads and processor time are what others read, too."""
+    await_sleep(child.pid)
+    stat, other = procfs.stat(child.pid), psutil.Process(child.pid)
+    times = other.cpu_times()
+    assert (procfs.resident(child.pid), stat.threads) == (other.memory_info().rss, 1)
+    assert stat.processor == pytest.approx(times.user + times.system)
+    assert procfs.stat(os.getpid()).threads == threading.active_count()
 
 
 def test_a_name_with_parentheses_and_spaces(child):
@@ -96,20 +115,19 @@ def test_any_name_is_read_rightly(comm, pid, ppid, ticks):
 def test_a_zombie_has_exited(child):
     """A process that has ended but was not collected is still there to see, and known to have ended."""
     child.kill()
-    await_change(child.pid, os.WEXITED)
+    await_exit(child.pid)
     assert (procfs.stat(child.pid).state, procfs.stat(child.pid).exited) == ("Z", True)
 
 
 def test_a_stopped_process(child):
     """A process stopped by a signal has not exited."""
-    child.send_signal(signal.SIGSTOP)
-    await_change(child.pid, os.WSTOPPED)
+    freeze(child.pid)
     assert (procfs.stat(child.pid).state, procfs.stat(child.pid).exited) == ("T", False)
 
 
 @pytest.mark.parametrize(
     "question",
-    [procfs.stat, procfs.environment, procfs.open_files, procfs.socket_inodes],
+    [procfs.stat, procfs.resident, procfs.environment, procfs.open_files, procfs.socket_inodes],
     ids=lambda each: each.__name__,
 )
 def test_a_process_that_is_gone(child, question):

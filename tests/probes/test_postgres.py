@@ -277,9 +277,13 @@ async def test_a_server_that_accepts_and_hangs(silent_port, probe_of):
 
 async def test_a_query_that_takes_too_long(postgres_server, probe_of, operator):
     """A look that was cut off leaves nothing running: the server ends the query by itself."""
-    probe = probe_of(postgres_server.url, timeout=0.2, query="SELECT pg_sleep(3600)")
-    await look_until_cut_off(probe)
+    probe = probe_of(postgres_server.url, timeout=1.0, query="SELECT pg_sleep(3600)")
     with anyio.fail_after(10):
+        async with anyio.create_task_group() as looking:
+            looking.start_soon(probe.observe, Run())
+            while not await sessions(operator):
+                await operator.execute("SELECT pg_sleep(0.01)")
+            looking.cancel_scope.cancel()
         while await sessions(operator):
             await operator.execute("SELECT pg_sleep(0.01)")
 

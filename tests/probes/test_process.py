@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from msgspec.structs import replace
+from servers.processes import freeze
 
 from probes.process import KIND, ProcessProbe, Spec
 from sidecar.contract import Evidence, GatewayPlan, GatewayProcess, Outcome, ProbeFailure, Run, Setting, Target
@@ -136,8 +137,7 @@ async def test_a_pid_that_is_reused(gateway):
 async def test_a_process_that_is_stopped(gateway):
     """It lives, but answers nobody, until somebody lets it go on."""
     probe = watch(gateway)
-    gateway.process.send_signal(signal.SIGSTOP)
-    gateway.await_change(os.WSTOPPED | os.WNOWAIT)
+    freeze(gateway.process.pid)
     verdict = await look(probe)
     assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.SILENT)
     assert f"kill -CONT {gateway.process.pid}" in verdict.reason

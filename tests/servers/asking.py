@@ -50,6 +50,19 @@ def tell(port: int, order: str) -> None:
         connection.close()
 
 
+@contextmanager
+def holding(port: int) -> Iterator[http.client.HTTPResponse]:
+    """Have a request in flight at the sham gateway, from which half of the reply has come."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WITHIN)
+    try:
+        connection.request("GET", "/hold")
+        response = connection.getresponse()
+        assert response.read(5) == b"first"
+        yield response
+    finally:
+        connection.close()
+
+
 class Watch:
     """Asks one path without pause, from a thread of its own."""
 

@@ -5,9 +5,10 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psutil
+from servers.processes import freeze
 
 _READY_WITHIN = 60
 _GONE_WITHIN = 30
@@ -53,16 +54,16 @@ class Daemon:
 
     def freeze(self) -> None:
         """Let it answer nothing, though the kernel still accepts connections for it."""
-        self._signal_all(signal.SIGSTOP)
+        self._to_all(freeze)
 
     def thaw(self) -> None:
         """Let it go on."""
-        self._signal_all(signal.SIGCONT)
+        self._to_all(lambda pid: os.kill(pid, signal.SIGCONT))
 
-    def _signal_all(self, number: signal.Signals) -> None:
+    def _to_all(self, act: Callable[[int], None]) -> None:
         for pid in (self._process.pid, *(child.pid for child in psutil.Process(self._process.pid).children())):
             try:
-                os.kill(pid, number)
+                act(pid)
             except ProcessLookupError:
                 continue
 

@@ -214,6 +214,13 @@ class Deployment:
         """Every process that was started here or by one of those, and has not ended."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
+    def until_nobody_is_left(self) -> None:
+        """Wait until everything that was started has ended: a server may outlive its killed parent for a moment."""
+        deadline = time.monotonic() + WITHIN
+        while left := self.processes():
+            assert time.monotonic() < deadline, left
+            time.sleep(0.01)  # the end of somebody else's child is told to nobody here
+
     def _is_ours(self, process: psutil.Process) -> bool:
         """Tell by the mark; or by the directory, because mcp-proxy keeps the environment from its servers."""
         return _variable(process, _MARK) == self._mark or _names(process, str(self.directory))

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,28 @@ LISTENER = Path(__file__).with_name("listener.py")
 
 Start = Callable[..., "Listening"]
 """Called with the port and the options of ``listener.py``; see ``start_listener``."""
+
+
+def freeze(pid: int) -> None:
+    """Stop a process, and return when it stands still. Raises ``ProcessLookupError`` if it has ended.
+
+    The kernel stops one thread after the other, and each only when it next looks. A SIGTERM that came meanwhile would
+    still end the process. To let it go on, SIGCONT is enough.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    while (states := _states(pid)) != {"T"}:
+        if states & {"Z", "X"}:
+            raise ProcessLookupError(f"process {pid} has ended")
+        time.sleep(0.001)  # the stop of somebody else's child is told to nobody here
+
+
+def _states(pid: int) -> set[str]:
+    """Look up what state its threads are in, in the letters of ``/proc``."""
+    try:
+        stats = [(thread / "stat").read_text() for thread in Path(f"/proc/{pid}/task").iterdir()]
+    except FileNotFoundError as error:
+        raise ProcessLookupError(f"process {pid} has ended") from error
+    return {stat.rpartition(")")[2].split()[0] for stat in stats}
 
 
 class Listening:

@@ -1,0 +1,51 @@
+"""The agent in the foreground, from the configuration to the exit status."""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import anyio
+
+from sidecar.actors.parent import gateway_command
+from sidecar.agent import load_plan
+from sidecar.cli.ending import complain, die_of, leave
+from sidecar.core.events import Event
+from sidecar.core.plan import Plan
+from sidecar.gateway.child import Command, CommandError
+from sidecar.log import Log
+from sidecar.service import serve
+
+
+def run(path: str | None, command: Sequence[str]) -> NoReturn:
+    """Run until a signal asks to stop, beside a gateway or, with a command, as its parent.
+
+    Raises ``SidecarError`` when it cannot begin.
+    """
+
+    def load() -> Plan:
+        return load_plan(path, os.environ)
+
+    plan = load()
+    try:
+        started = gateway_command(command, plan, os.environ) if command else None
+        with Log(plan.log_format) as log:
+            end = anyio.run(_serve, plan, load, log.tell, started)
+    except CommandError as error:
+        complain(str(error))
+        leave(error.status)
+    if isinstance(end, signal.Signals):
+        die_of(end)
+    leave(end)
+
+
+async def _serve(
+    plan: Plan, load: Callable[[], Plan], tell: Callable[[Event], None], started: Command | None
+) -> signal.Signals | int:
+    return await serve(
+        plan,
+        load,
+        tell,
+        command=started,
+        environ=os.environ,
+    )

@@ -11,6 +11,7 @@ from sidecar.core.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseS
 from sidecar.core.rollback import FINAL, RollbackOrder, RollbackRecord
 from sidecar.core.rules import ReleasePlan
 from sidecar.ledger import Ledger, ReleaseRecord
+from sidecar.turns import last_turns
 
 BAD = frozenset({ReleasePhase.BAD, ReleasePhase.HELD, ReleasePhase.ROLLED_BACK})
 
@@ -31,7 +32,7 @@ async def read(ledger: Ledger) -> Stored:
     """Read it all. Raises ``StoreError``."""
     return Stored(
         records=tuple(await ledger.releases()),
-        rollbacks=_last_turns(await ledger.rollbacks()),
+        rollbacks=tuple(await last_turns(ledger.store)),
         good=await ledger.good(),
         baseline=await ledger.baseline(),
         hold=await ledger.hold(),
@@ -73,13 +74,6 @@ def _unfinished(rollbacks: Iterable[RollbackRecord], release: str) -> RollbackOr
         if record.release == release and record.phase not in FINAL:
             return RollbackOrder(release=release, target=record.target, by=record.by)
     return None
-
-
-def _last_turns(turns: Iterable[RollbackRecord]) -> tuple[RollbackRecord, ...]:
-    last: dict[str, RollbackRecord] = {}
-    for turn in turns:
-        last.setdefault(turn.release, turn)
-    return tuple(last.values())
 
 
 def standings(records: Iterable[ReleaseRecord]) -> dict[str, ReleaseRecord]:

@@ -52,6 +52,14 @@ class Turns:
         return f"{self._place}/{turn}"
 
 
+async def last_turns(store: Store) -> list[RollbackRecord]:
+    """Give the last turn of every rollback, the one begun last first. Raises ``StoreError``."""
+    places = {name.rpartition("/")[0] for name in await store.names(PREFIX)}
+    last = [await Turns(store, unquote(place.removeprefix(PREFIX))).last() for place in sorted(places)]
+    records = [record for _, record in last if record is not None]
+    return sorted(records, key=lambda record: record.begun, reverse=True)
+
+
 async def confirm(store: Store, release: str, replica: str, started: float, now: float) -> list[RollbackRecord]:
     """Write down, as a healthy release's own sidecar, that the rollbacks to this release have come to their good end.
 

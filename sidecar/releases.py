@@ -29,14 +29,14 @@ from sidecar.core.events import (
 )
 from sidecar.core.plan import Plan
 from sidecar.core.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
-from sidecar.core.rollback import RollbackOrder, RollbackStep
+from sidecar.core.rollback import RollbackOrder, RollbackPhase, RollbackRecord, RollbackStep
 from sidecar.core.state import Standing, State
 from sidecar.ledger import Latches, Ledger, ReleaseRecord
 from sidecar.platforms.contract import Platform
 from sidecar.recall import read, remember, standings
 from sidecar.store.contract import StoreError
 from sidecar.traffic import Scraper
-from sidecar.turns import confirm
+from sidecar.turns import confirm, last_turns
 
 T = TypeVar("T")
 
@@ -155,11 +155,11 @@ class Releases:
                 await self._written.wait()
 
     async def _keep_recalling(self) -> None:
-        await self._patiently(lambda: self.ledger.tidy(self._plan.release.id, time()))
         await self._patiently(self._recall_standing)
         await self._patiently(self.recall)
         self._introduce()
         self._tasks.start_soon(self._confirm, name="confirm")
+        await self._patiently(lambda: self.ledger.tidy(self._plan.release.id, time()))
         while self._store.shared:
             await anyio.sleep(SYNC_EVERY)
             await self._patiently(self.recall)
@@ -173,14 +173,28 @@ class Releases:
     async def _confirm(self) -> None:
         """As a release that was restored: tell when it is healthy, and that it is not in time."""
         name = self._plan.release.id
-        if name is None:
+        restoring = [each for each in await self._patiently(self._rollbacks) if _awaits(each, name)]
+        if name is None or not restoring:
             return
-        while not self._state().health.ready:  # noqa: ASYNC110 - it is looked at now and then, and once
-            await anyio.sleep(LOOK_EVERY)
+        due = max(each.asked_at or 0.0 for each in restoring) + self._state().plan.rollback.verify_within
+        with anyio.move_on_after(max(0.0, due - time())) as in_time:
+            await self._become_ready()
+        if in_time.cancelled_caught:
+            bad = restoring[0].release
+            message = f"rollback release {bad} -> {name}: {name} runs again, and is not healthy in time"
+            self._say(message, EventKind.ROLLBACK_ENDED, Severity.ERROR)
+            await self._become_ready()
         confirming = partial(confirm, self._store, name, self.ledger.replica, self._began)
         for done in await self._patiently(lambda: confirming(time())):
             message = f"rollback release {done.release} -> {name} is done: {name} is healthy"
             self._say(message, EventKind.ROLLBACK_ENDED, Severity.WARNING)
+
+    async def _rollbacks(self) -> list[RollbackRecord]:
+        return await last_turns(self._store)
+
+    async def _become_ready(self) -> None:
+        while not self._state().health.ready:  # noqa: ASYNC110 - it is looked at now and then, and once
+            await anyio.sleep(LOOK_EVERY)
 
     async def _keep_writing(self) -> None:
         while True:
@@ -261,13 +275,18 @@ class Releases:
         self._record(RollbackAdvanced(step, detail))
 
     async def _keep_scraping(self, scraper: Scraper) -> None:
+        trouble = None
         while True:
             await anyio.sleep(SCRAPE_EVERY)
             release = self._state().release
-            if release is not None and release.phase is ReleasePhase.BAKING:
-                sample = await scraper.look()
-                if sample is not None:
-                    self._record(TrafficMeasured(sample))
+            if release is None or release.phase is not ReleasePhase.BAKING:
+                continue
+            sample = await scraper.look()
+            if sample is not None:
+                self._record(TrafficMeasured(sample))
+            if scraper.trouble != trouble and scraper.trouble is not None:
+                self._say(f"the gateway's own metrics do not join the samples: {scraper.trouble}")
+            trouble = scraper.trouble
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Use the store until it works; say once that it does not."""
@@ -283,3 +302,9 @@ class Releases:
 
     def _say(self, message: str, kind: EventKind = EventKind.REMARK, severity: Severity = Severity.WARNING) -> None:
         self._tell(Event(kind=kind, at=boottime(), severity=severity, message=message))
+
+
+def _awaits(rollback: RollbackRecord, release: str | None) -> bool:
+    """Tell whether a rollback has asked for this release, and nobody has said yet that it is healthy."""
+    restores = rollback.target.release == release and rollback.asked > 0
+    return restores and rollback.phase is not RollbackPhase.VERIFIED

@@ -30,10 +30,11 @@ from sidecar.core.events import (
 from sidecar.core.plan import Plan
 from sidecar.core.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
 from sidecar.core.rollback import RollbackOrder, RollbackPhase, RollbackRecord, RollbackStep
-from sidecar.core.state import Standing, State
-from sidecar.ledger import Latches, Ledger, ReleaseRecord
+from sidecar.core.state import State
+from sidecar.ledger import Ledger, ReleaseRecord
 from sidecar.platforms.contract import Platform
 from sidecar.recall import read, remember, standings
+from sidecar.standing import recall_standing, save_standing
 from sidecar.store.contract import StoreError
 from sidecar.traffic import Scraper
 from sidecar.turns import confirm, last_turns
@@ -111,28 +112,8 @@ class Releases:
         memory = remember(stored, name, self.ledger.replica, rules, self._store.unfit, now=now, wall=wall)
         self._record(MemoryRecalled(memory))
 
-    async def _recall_standing(self) -> None:
-        """Take up what the sidecar before this one has left, as far as it is about this deployment."""
-        latches, drains, lag = await self.ledger.latches(), await self.ledger.drains(), boottime() - time()
-        is_same = latches.deployment == self._deployment
-        standing = Standing(
-            upstream=latches.upstream if is_same else (),
-            process=latches.process,
-            gateway=latches.gateway,
-            drains=tuple(at + lag for at in drains),
-        )
-        self._record(StandingRecalled(standing))
-
-    async def _save_standing(self, standing: Standing) -> None:
-        latches = Latches(
-            deployment=self._deployment,
-            upstream=standing.upstream,
-            process=standing.process,
-            gateway=standing.gateway,
-        )
-        await self.ledger.save_latches(latches)
-        lag = time() - boottime()
-        await self.ledger.save_drains(tuple(at + lag for at in standing.drains))
+    async def _take_up(self) -> None:
+        self._record(StandingRecalled(await recall_standing(self.ledger, self._deployment)))
 
     @property
     def _deployment(self) -> str | None:
@@ -155,7 +136,7 @@ class Releases:
                 await self._written.wait()
 
     async def _keep_recalling(self) -> None:
-        await self._patiently(self._recall_standing)
+        await self._patiently(self._take_up)
         await self._patiently(self.recall)
         self._introduce()
         self._tasks.start_soon(self._confirm, name="confirm")
@@ -214,7 +195,7 @@ class Releases:
             case SaveGood(release, samples):
                 await self._save_good(release, Baseline(release=release.id, at=time(), samples=samples))
             case SaveStanding(standing):
-                await self._save_standing(standing)
+                await save_standing(self.ledger, self._deployment, standing)
             case BeginRollback(order):
                 self._tasks.start_soon(self._roll_back, order, name="rollback")
 

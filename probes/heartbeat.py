@@ -6,11 +6,15 @@ It reports by touching a file (``touch``, or writing to it), or by ``POST /heart
 import hmac
 import os
 import time
+from asyncio import timeout
+from functools import partial
 from typing import Annotated
 
+from anyio import to_thread
 from msgspec import Meta, Struct
 
 from sidecar.contract import Duration, Evidence, Kind, Outcome, Probe, ProbeFailure, Run, Secret, Setting
+from sidecar.underway import OneAtATime
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -45,6 +49,7 @@ class HeartbeatProbe(Probe[Spec]):
         self._reported: float | None = None
         self._modified: int | None = None
         """The file's time as last seen, in nanoseconds."""
+        self._stat: OneAtATime[int] = OneAtATime()
 
     def beat(self, credential: bytes) -> bool:
         """Take a report, if it shows the token."""
@@ -57,7 +62,7 @@ class HeartbeatProbe(Probe[Spec]):
     async def observe(self, run: Run) -> None:
         """Look how long ago the last report came."""
         if self.spec.file is not None:
-            self._look_at(self.spec.file)
+            await self._look_at(self.spec.file)
         now, rule = _now(), f"a report comes every {self.spec.every:g} s, or {self.spec.grace:g} s later"
         age = None if self._reported is None else now - self._reported
         if age is not None:
@@ -73,23 +78,33 @@ class HeartbeatProbe(Probe[Spec]):
         observed = f"none in {waited:.0f} s" if age is None else f"the last one {age:.0f} s ago"
         raise ProbeFailure(rule, observed, evidence=Evidence.SILENT)
 
-    def _look_at(self, path: str) -> None:
+    async def aclose(self) -> None:
+        """Wait no longer for a file system that hangs."""
+        self._stat.abandon()
+
+    async def _look_at(self, path: str) -> None:
         """Take a new time of the file for a report; from then on its age is measured by our own clock.
 
         So neither a wall clock that jumps nor a time in the future, which would look fresh for ever, deceives us.
         """
         try:
-            modified = os.stat(path).st_mtime_ns  # noqa: PTH116 - at every look: a Path takes three times as long
+            async with timeout(self.setting.timeout / 2):
+                modified = await self._stat.result(partial(_modified, path))
         except FileNotFoundError:
             return
-        except OSError as error:
-            observed = f"{(error.strerror or str(error)).lower()} ({path})"
+        except OSError as error:  # TimeoutError is one
+            observed = f"{(error.strerror or 'no answer from the file system').lower()} ({path})"
             rule = "the file can be looked at"
             raise ProbeFailure(rule, observed, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER) from None
         if modified != self._modified:
             self._modified = modified
             reported = _now() - max(0.0, (time.time_ns() - modified) / 1e9)
             self._reported = max(reported, self._reported or reported)
+
+
+async def _modified(path: str) -> int:
+    """Ask in a thread: the file may lie in a dead mount."""
+    return (await to_thread.run_sync(os.stat, path, abandon_on_cancel=True)).st_mtime_ns
 
 
 def _now() -> float:

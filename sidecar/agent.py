@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sidecar import __version__
 from sidecar.actors.drain import drain
+from sidecar.actors.hook import Hook
 from sidecar.actors.parent import Parent
 from sidecar.clock import boottime
 from sidecar.config import load
@@ -42,6 +43,7 @@ from sidecar.core.events import (
 )
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, ProbePlan, Target
+from sidecar.core.rules import PlatformKind
 from sidecar.core.snapshot import Snapshot
 from sidecar.core.verdict import Verdict
 from sidecar.engine import Engine
@@ -56,11 +58,14 @@ from sidecar.platforms.parent import ParentPlatform
 from sidecar.registry import known_kinds, load_kind
 from sidecar.releases import Releases
 from sidecar.store import replica_of
-from sidecar.store.contract import Store
+from sidecar.store.contract import Store, StoreError
 from sidecar.tracker import Tracker
 from sidecar.traffic import Scraper
 
 USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
+
+RECALL_WITHIN = 5.0
+"""Seconds that the store has to tell whether this release was rolled back; then it is started as it is."""
 
 FLUSH_WITHIN = 2.0
 """Seconds to write down at the end what is not written yet."""
@@ -94,6 +99,7 @@ class Agent:
         self.given_up = anyio.Event()
         """Set when the gateway crashes too often; ``exit_status`` is then what to end with."""
         self.exit_status = 0
+        self._hook = Hook(plan.gateway, USER_AGENT, tell)
         self._plan = plan
         self._drain_scope = anyio.CancelScope()
         self._start_scope = anyio.CancelScope()
@@ -120,6 +126,7 @@ class Agent:
             async with self._probing():
                 yield
             return
+        await self._choose_command(self.parent)
         self.parent.start()
         try:
             async with self._probing():
@@ -127,6 +134,15 @@ class Agent:
         finally:
             with anyio.CancelScope(shield=True):
                 await self.parent.finish()
+
+    async def _choose_command(self, parent: Parent) -> None:
+        """Start the earlier release at once where this one was rolled back: one that is known to be bad is not."""
+        if self._plan.rollback.platform is not PlatformKind.PARENT:
+            return
+        with anyio.move_on_after(RECALL_WITHIN), suppress(StoreError):
+            target = await self.releases.restored()
+            if target is not None:
+                parent.replace(target.command)
 
     @asynccontextmanager
     async def _probing(self) -> AsyncIterator[None]:
@@ -200,8 +216,11 @@ class Agent:
                 self._drain_scope.cancel()
                 self._drain_scope = anyio.CancelScope()
                 self._tasks.start_soon(self._drain, action, self._drain_scope, name="drain")
+                self._tasks.start_soon(self._hook.begin, self._plan.drain, name="drain hook")
             case CancelDrain():
                 self._drain_scope.cancel()
+                if not self.tracker.state.stopping:
+                    self._tasks.start_soon(self._hook.call_off, name="drain hook")
             case StartChild(pause):
                 self._start_scope = anyio.CancelScope()
                 self._tasks.start_soon(self._start_again, pause, self._start_scope, name="start again")

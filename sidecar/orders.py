@@ -71,8 +71,8 @@ class Orders:
                     return self._drain(reason, by)
                 case orders.Maintenance(reason, seconds):
                     return await self._begin_maintenance(reason, seconds, by)
-                case orders.Resume():
-                    return await self._end_maintenance(by)
+                case orders.Resume(reason):
+                    return await self._end_maintenance(reason, by)
                 case orders.Reload():
                     return await self._reload()
                 case _:
@@ -129,9 +129,9 @@ class Orders:
             done=True, message=f"maintenance is on for {write_duration(seconds)}: readiness 503, liveness 200; {kept}"
         )
 
-    async def _end_maintenance(self, by: str) -> Answer:
+    async def _end_maintenance(self, reason: str, by: str) -> Answer:
         was_on = self._agent.tracker.state.maintenance is not None
-        self._agent.tracker.record(MaintenanceEnded(by))
+        self._agent.tracker.record(MaintenanceEnded(reason, by))
         self.close()
         try:
             await maintenance.forget(self._agent.store, self._agent.replica)

@@ -33,7 +33,7 @@ from sidecar.core.rollback import RollbackOrder, RollbackStep
 from sidecar.core.state import Standing, State
 from sidecar.ledger import Latches, Ledger, ReleaseRecord
 from sidecar.platforms.contract import Platform
-from sidecar.recall import read, remember
+from sidecar.recall import read, remember, standings
 from sidecar.store.contract import StoreError
 from sidecar.traffic import Scraper
 from sidecar.turns import confirm
@@ -139,6 +139,14 @@ class Releases:
         """What is deployed: by the platform's name, else by the release's."""
         return self._plan.railway.deployment or self._plan.release.id
 
+    async def restored(self) -> KnownGood | None:
+        """Tell which release this one was rolled back to; None where it was not. Raises ``StoreError``."""
+        stored, name = await read(self.ledger), self._plan.release.id
+        standing = standings(stored.records).get(name or "")
+        if standing is None or standing.phase not in (ReleasePhase.BAD, ReleasePhase.ROLLED_BACK):
+            return None
+        return next((each.target for each in stored.rollbacks if each.release == name and each.asked), None)
+
     async def flush(self, within: float) -> None:
         """Wait until everything is written, but no longer than this."""
         with anyio.move_on_after(within, shield=True):
@@ -197,22 +205,13 @@ class Releases:
                 self._tasks.start_soon(self._roll_back, order, name="rollback")
 
     async def _save_good(self, release: ReleaseState, baseline: Baseline) -> None:
-        record = self._written_as(release)
-        good = KnownGood(
-            release=release.id,
-            at=time(),
-            schema=record.schema,
-            deployments=record.deployments,
-            command=record.command,
-        )
-        await self.ledger.save_good(good)
+        await self.ledger.save_good(self._known_as(release))
         if baseline.samples:
             await self.ledger.save_baseline(baseline)
 
     def _written_as(self, release: ReleaseState) -> ReleaseRecord:
         """Give the core's state as a record, with what the platform and the parent know the release by."""
-        lag, deployment = time() - boottime(), self._plan.railway.deployment
-        is_running = release.id == self._plan.release.id
+        lag, known = time() - boottime(), self._known_as(release)
         return ReleaseRecord(
             id=release.id,
             phase=release.phase,
@@ -221,14 +220,27 @@ class Releases:
             reason=release.reason,
             by=release.by,
             served=release.served,
-            schema=self._plan.release.schema if is_running else None,
-            deployments=(deployment,) if deployment is not None and is_running else (),
-            command=self._command if is_running else (),
+            schema=known.schema,
+            deployments=known.deployments,
+            command=known.command,
             samples=release.samples if release.phase in JUDGED else {},
             within=release.within if release.phase in JUDGED else {},
             looks=release.looks,
             unhealthy=release.unhealthy,
             restarts=release.restarts,
+        )
+
+    def _known_as(self, release: ReleaseState) -> KnownGood:
+        """Tell what the platform and the parent know a release by: the one deployed here, or one restored here."""
+        target, deployment = self._state().memory.target, self._plan.railway.deployment
+        if target is not None and target.release == release.id:
+            return target
+        return KnownGood(
+            release=release.id,
+            at=time(),
+            schema=self._plan.release.schema,
+            deployments=(deployment,) if deployment is not None else (),
+            command=self._command,
         )
 
     async def _roll_back(self, order: RollbackOrder) -> None:

@@ -13,6 +13,7 @@ from sidecar import __version__
 from sidecar.actors.notify import Notifier
 from sidecar.actors.parent import Parent, adopt_orphans
 from sidecar.agent import Agent
+from sidecar.background import in_background
 from sidecar.clock import boottime
 from sidecar.core.drain import SIGNALS
 from sidecar.core.errors import SidecarError
@@ -102,11 +103,9 @@ def _tell_all(hearers: Sequence[Tell], event: Event) -> None:
 @asynccontextmanager
 async def _notifying(notifier: Notifier) -> AsyncIterator[None]:
     """Send messages until the block is left, and then what is still to be told, as far as that is done in time."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(notifier.run, name="notifier")
+    async with in_background(notifier.run, "notifier"):
         yield
         await notifier.finish(TOLD_WITHIN)
-        tasks.cancel_scope.cancel()
 
 
 def _tell_end(number: signal.Signals | None, agent: Agent, tell: Tell) -> signal.Signals | int:

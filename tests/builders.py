@@ -9,6 +9,8 @@ from sidecar.core.identity import GatewayProcess
 from sidecar.core.notice import Notice
 from sidecar.core.notify_plan import NoticeKind
 from sidecar.core.plan import DrainPlan, OnFailure, Plan, ProbePlan, Target
+from sidecar.core.release import KnownGood
+from sidecar.core.rollback import Restorable, RollbackRecord
 from sidecar.core.severity import Severity
 from sidecar.core.verdict import Evidence, Observation, Outcome, Verdict
 
@@ -72,3 +74,18 @@ def notice(number=1, **changes):
 def process(pid=100, started=0.0):
     """A process of the gateway."""
     return GatewayProcess("boot", pid, int(started * 100), started)
+
+
+def rollback_record(phase, *, release="2", target="1", replica="a", asked=0, **changes):
+    """What is written down of a rollback that has come so far."""
+    return RollbackRecord(
+        release=release,
+        target=KnownGood(release=target, at=0.0),
+        phase=phase,
+        replica=replica,
+        begun=0.0,
+        seen=0.0,
+        found=Restorable(f"d-{target}"),
+        asked=asked,
+        **changes,
+    )

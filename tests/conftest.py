@@ -4,26 +4,34 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("sidecar", database=None)  # the checkout need not be writable
+settings.register_profile(
+    "sidecar",
+    database=None,  # the checkout need not be writable
+    deadline=None,  # and the machine may be busy
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("sidecar")
 
 pytest_plugins = [
     "servers.dns",
     "servers.hang",
     "servers.http",
+    "servers.looking",
     "servers.mcp",
     "servers.memos",
     "servers.ports",
     "servers.processes",
     "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
+    "servers.hook",
     "servers.postgres",
     "servers.postgres_pair",
     "servers.railway",
     "servers.redis",
     "servers.redis_groups",
     "servers.scraped",
+    "servers.service",  # after those that it imports
     "servers.tls",
 ]
 
@@ -46,7 +54,6 @@ READS_OF_PROC = [
 
 READS_OF_FILES = [
     ("asyncpg/connect_utils.py", {"_parse_connect_dsn_and_args"}),  # small files of its own, once for each connection
-    ("probes/heartbeat.py", {"_look_at"}),  # one stat
     ("sidecar/gateway/child.py", {"start", "__init__"}),  # the same of the gateway, and its start time in /proc
     ("probes/command.py", {"_start"}),  # the pipe that tells whether the program could be started
 ]

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from functools import partial
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -11,6 +12,7 @@ from probes.dns import wire
 from sidecar.contract import Evidence, Kind, Probe, ProbeFailure, Run, Setting
 from sidecar.exchange.address import Address, literal_family, parse_place
 from sidecar.exchange.stream import dial, failure
+from sidecar.underway import OneAtATime
 from sidecar.unreached import unresolved
 
 _RESEND = 1.0
@@ -55,7 +57,7 @@ class DnsProbe(Probe[Spec]):
     def __init__(self, spec: Spec, setting: Setting) -> None:
         super().__init__(spec, setting)
         self._server = None if spec.server is None else _place(spec.server)
-        self._lookup: asyncio.Future[tuple[str, ...]] | None = None
+        self._lookup: OneAtATime[tuple[str, ...]] = OneAtATime()
 
     async def observe(self, run: Run) -> None:
         """Look up, and hold the answers against what is expected."""
@@ -78,16 +80,12 @@ class DnsProbe(Probe[Spec]):
 
     async def aclose(self) -> None:
         """Wait no longer for a lookup that hangs."""
-        if self._lookup is not None:
-            self._lookup.cancel()
+        self._lookup.abandon()
 
     async def _resolve(self, run: Run) -> tuple[str, ...]:
         """Ask the system. A lookup cannot be cancelled: one that hangs is waited for again, not doubled."""
-        if self._lookup is None or self._lookup.done():
-            self._lookup = asyncio.ensure_future(_look_up(self.spec.name, _FAMILIES[self.spec.type]))
-            self._lookup.add_done_callback(_mark_seen)
         try:
-            values = await asyncio.shield(self._lookup)
+            values = await self._lookup.result(partial(_look_up, self.spec.name, _FAMILIES[self.spec.type]))
         except socket.gaierror as error:
             raise explain(error, f"{self.spec.name} is resolved") from None
         run.phase("dns")
@@ -126,12 +124,6 @@ async def _look_up(name: str, family: int) -> tuple[str, ...]:
     # As bytes: a str would pass through the IDNA codec and load its tables.
     found = await asyncio.get_running_loop().getaddrinfo(name.encode(), None, family=family, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(place[0]) for *_, place in found))
-
-
-def _mark_seen(lookup: "asyncio.Future[tuple[str, ...]]") -> None:
-    """Look at an error that no look has waited for, which asyncio would complain about otherwise."""
-    if not lookup.cancelled():
-        lookup.exception()
 
 
 async def _ask_by_udp(server: Address, question: bytes) -> wire.Answer:

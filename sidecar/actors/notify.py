@@ -10,7 +10,8 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from sidecar.actors.outbox import STORE_AGAIN, Outbox
-from sidecar.core.events import Event
+from sidecar.clock import boottime
+from sidecar.core.events import Event, EventKind, Severity
 from sidecar.core.notice import Notice, Teller, wants
 from sidecar.core.plan import Plan
 from sidecar.core.sink import SinkState
@@ -139,8 +140,10 @@ class Notifier:
             with anyio.move_on_after(RECALL_WITHIN):
                 data = await self._store.get(self._memory)
             self._telling = Telling() if data is None else msgspec.json.decode(data, type=Telling)
-        except (StoreError, msgspec.DecodeError):
+        except (StoreError, msgspec.DecodeError) as error:
             self._telling = Telling()
+            message = f"what people were told before the restart is forgotten: {error}"
+            self._log(Event(kind=EventKind.REMARK, at=boottime(), severity=Severity.WARNING, message=message))
 
     async def _keep(self) -> None:
         while True:

@@ -165,10 +165,12 @@ class Rollback:
         return RollbackStep.VERIFY, f"{self._platform.name} has accepted"
 
     async def _look(self) -> Next:
-        """Find out whether the platform has heard. Only when nothing has shown up for long enough, it has not."""
-        asked_at = self._asked_at()
-        settled = asked_at + self._rules.timeout + self._pace.settle
-        give_up = max(settled, asked_at + self._rules.verify_within)
+        """Find out whether the platform has heard. Only when nothing has shown up for long enough, it has not.
+
+        That counts from here, not from what is written: who has asked may have been held up after writing it down.
+        """
+        settled = self._wall() + self._rules.timeout + self._pace.settle
+        give_up = max(settled, self._asked_at() + self._rules.verify_within)
         for pause in self._pace.pauses():
             if not await self._seat.is_ours():
                 break

@@ -1,8 +1,10 @@
 """``sidecar check``: every probe once, side by side."""
 
 import os
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import anyio
 import anyio.to_thread
@@ -20,6 +22,7 @@ from sidecar.core.plan import Plan, ProbePlan, Target
 from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
+from sidecar.loop import run
 from sidecar.memo import StoreMemo
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store
@@ -35,8 +38,13 @@ def command(path: str | None, wants_json: bool) -> None:  # noqa: FBT001 - click
     fails, 2 when one cannot tell or the check could not be done.
     """
     plan = load_plan(path, os.environ)
-    results = anyio.run(_check, plan)
-    write(as_json(plan, results) if wants_json else table(plan, results, width()))
+    run(partial(_report, plan, as_json if wants_json else partial(table, width=width())))
+
+
+async def _report(plan: Plan, form: Callable[[Plan, Results], str]) -> NoReturn:
+    """Check, write the result, and leave from within the loop, whose end waits for every task for ever."""
+    results = await _check(plan)
+    write(form(plan, results))
     leave(exit_status(results))
 
 

@@ -39,6 +39,7 @@ def on(path: str | None, socket: str | None, reason: str, seconds: float) -> Non
 @command.command()
 @config_option
 @socket_option
-def off(path: str | None, socket: str | None) -> None:
+@click.option("--reason", default="it is over", show_default=True, callback=one_line, help="Logged, at most 200 long.")
+def off(path: str | None, socket: str | None, reason: str) -> None:
     """End maintenance: the probes decide again, from what they see."""
-    report(ask(find_socket(socket, path), Resume()))
+    report(ask(find_socket(socket, path), Resume(reason)))

@@ -51,7 +51,7 @@ def render(page: dict[str, Any], columns: int | None) -> str:
     """Write the page for people; lines longer than so many columns are cut."""
     explained = page["explain"]
     codes = ", ".join(f"{name} {200 if explained[key] else 503}" for name, key in _ANSWERS)
-    rows = [("status", f"{page['deploymentStatus']} ({codes})"), *_facts(page)]
+    rows = [("status", f"{page['deploymentStatus']} ({codes})"), *_facts(page), *_sinks(page)]
     rows += _list("held by", explained["heldBy"]) + _list("next", explained["next"])
     lines = [*align(rows), "", *align([_HEADING, *_checks(page)])]
     shown = [line if columns is None or len(line) <= columns else line[: columns - 1] + "…" for line in lines]
@@ -75,6 +75,14 @@ def _facts(page: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "maintenance", f"by {word['by']}, until {_clock(word.get('until'))}: {word['reason']}"
     else:
         yield "maintenance", "off"
+
+
+def _sinks(page: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Show who cannot be told; of the others there is nothing to say."""
+    for name, sink in page.get("sinks", {}).items():
+        if "failingSince" in sink:
+            waiting = f"{sink['pending']} messages wait, {sink['lost']} were given up"
+            yield f"sink {name}", f"fails since {_clock(sink['failingSince'])}: {sink['lastError']}; {waiting}"
 
 
 def _list(name: str, entries: list[str]) -> list[tuple[str, str]]:

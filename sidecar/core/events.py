@@ -84,6 +84,7 @@ class MaintenanceBegun(Struct, frozen=True):
 class MaintenanceEnded(Struct, frozen=True):
     """The maintenance is over: an operator says so. Of its expiry the core knows by itself, at the next fact."""
 
+    reason: str
     by: str
 
 
@@ -204,6 +205,8 @@ class EventKind(StrEnum):
     DRAIN_BEGUN = "drain_begun"
     DRAIN_ADVANCED = "drain_advanced"
     DRAIN_CANCELLED = "drain_cancelled"
+    DRAIN_HOOK = "drain_hook"
+    """The gateway was asked to take no more work, or to take work again."""
     DRAIN_FINISHED = "drain_finished"
     DRAIN_WITHHELD = "drain_withheld"
     MAINTENANCE_BEGUN = "maintenance_begun"

@@ -156,6 +156,7 @@ class MaintenanceBegun(_Entry, frozen=True, kw_only=True, omit_defaults=True):
 class MaintenanceEnded(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     """An operator put it back."""
 
+    reason: str
     by: str
 
 

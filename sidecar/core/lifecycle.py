@@ -31,9 +31,9 @@ from sidecar.core.memory import NOT_RECALLED
 from sidecar.core.plan import Plan
 from sidecar.core.release import JUDGED, ReleasePhase, ReleaseState, ReleaseStep, advance
 from sidecar.core.restart import ChildPhase
-from sidecar.core.rollback import FINAL, RollbackOrder, RollbackPhase
+from sidecar.core.rollback import FINAL, RollbackOrder, RollbackPhase, RollbackStep
 from sidecar.core.rollback import advance as advance_rollback
-from sidecar.core.rules import ReleaseMode
+from sidecar.core.rules import PlatformKind, ReleaseMode
 from sidecar.core.standing import take_up
 from sidecar.core.state import RollbackState, State
 
@@ -90,7 +90,22 @@ def follow(before: State, state: State, fact: Fact, now: float) -> Followed:
         release = advance(release, decision.step, decision.reason, now)
     state = replace(state, release=release)
     state, rollback = _consider_rollback(state, now)
-    return Followed(*_save(before, state, now, rollback))
+    state, actions = _save(before, state, now, rollback)
+    return Followed(_with_restored(state, now), actions)
+
+
+def _with_restored(state: State, now: float) -> State:
+    """Go on with the earlier release, where it is the sidecar itself that has put it in place of the bad one."""
+    release, target = state.release, state.memory.target
+    if release is None or target is None or release.phase is not ReleasePhase.ROLLED_BACK:
+        return state
+    if state.plan.rollback.platform is not PlatformKind.PARENT:
+        return state
+    why = f"it runs again, in the place of {release.id}"
+    restored = ReleaseState(
+        id=target.release, phase=ReleasePhase.GOOD, since=now, at=now, saved=now, served=True, reason=why
+    )
+    return replace(state, release=restored)
 
 
 def _count(before: State, state: State, release: ReleaseState, fact: Fact, now: float) -> ReleaseState:
@@ -208,6 +223,9 @@ def _begin_rollback(state: State, order: RollbackOrder) -> Followed:
 
 def _advance_rollback(state: State, fact: RollbackAdvanced, now: float) -> State:
     """Move the rollback on. At its end the release has been replaced, or waits for a person."""
+    order, hold = state.rollback.order, state.memory.hold
+    if fact.step in (RollbackStep.CLAIM, RollbackStep.ASK) and hold is not None and order is not None and not order.by:
+        raise IllegalTransitionError(f"on hold by {hold.by}: {hold.reason}")
     phase = advance_rollback(state.rollback.phase, fact.step)
     state = replace(state, rollback=replace(state.rollback, phase=phase, detail=fact.detail))
     release = state.release

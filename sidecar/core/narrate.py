@@ -182,8 +182,8 @@ def _maintenance(before: State, after: State, fact: Fact, now: float) -> Iterato
         message = f"maintenance for {new.until - now:.0f} s, by {new.by}: {new.reason}; readiness 503, liveness 200"
         yield Event(kind=EventKind.MAINTENANCE_BEGUN, at=now, severity=Severity.WARNING, message=message)
     elif old is not None and new is None:
-        why = f"ended by {fact.by}" if isinstance(fact, MaintenanceEnded) else "its time is over"
-        message = f"maintenance is over, {why}: {old.reason}; the probes decide again"
+        why = f"ended by {fact.by}: {fact.reason}" if isinstance(fact, MaintenanceEnded) else "its time is over"
+        message = f"maintenance ({old.reason}) is over, {why}; the probes decide again"
         yield Event(kind=EventKind.MAINTENANCE_ENDED, at=now, severity=Severity.INFO, message=message)
 
 

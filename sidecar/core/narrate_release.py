@@ -19,7 +19,7 @@ def tell_release(before: State, after: State, fact: Fact, now: float) -> Iterato
 
 def _release(before: State, after: State, now: float) -> Iterator[Event]:
     old, new = before.release, after.release
-    if old is None or new is None or old.phase is new.phase:
+    if old is None or new is None or (old.phase is new.phase and old.id == new.id):
         return
     yield Event(
         kind=EventKind.RELEASE_CHANGED,

@@ -79,6 +79,10 @@ class DrainPlan(Struct, frozen=True, kw_only=True):
     """A gateway process younger than this is left alone."""
     lame_duck: Annotated[Duration, Meta(le=3600)] = 5.0
     """Readiness says 503 this long before the signal, so that traffic leaves first."""
+    hook: Annotated[str, Meta(pattern="^/[!-~]*$", max_length=1024)] | None = None
+    """A path on the gateway: POST there when lame duck begins asks it to take no more work, DELETE when the drain is
+    called off to take work again. It has 2 s to answer; a drain neither waits for that nor depends on it. In shadow it
+    is not asked."""
     stop_lame_duck: Annotated[Duration, Meta(le=3600)] = 0.0
     """Parent mode: the same before a stop that the platform asks for, whose own clock is already running."""
     quiesce: Annotated[Duration, Meta(le=86400)] = 10.0

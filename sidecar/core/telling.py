@@ -73,9 +73,7 @@ def _due(state: Telling, topic: Topic, now: float, teller: Teller) -> tuple[Topi
     if topic.doubted is not None:
         if is_within(topic.doubted, now, CONFIRM_WITHIN):
             return topic, None
-        return end(
-            topic, "as nothing more was heard of it since the sidecar or its configuration was loaded", now, teller
-        )
+        return end(topic, _UNHEARD, now, teller)
     if _is_muted(state, row_of(topic.event)):
         return topic, None
     topic, notice = settle(topic, now, teller)

@@ -86,7 +86,7 @@ def settle(topic: Topic, now: float, teller: Teller) -> tuple[Topic, Notice | No
     row = _row(topic)
     share = share_of_changes(topic.changes, now, teller.rules.flap_window)
     if topic.flapping and (share < teller.rules.flap_low or not share):
-        return _tell(replace(topic, flapping=False, changes=()), STEADY, row, now, teller)
+        return _tell(replace(topic, flapping=False), STEADY, row, now, teller)
     if not topic.flapping and share and share >= teller.rules.flap_high:
         return _tell_flapping(topic, now, teller)
     if not topic.untold or (is_held(topic, now, teller) and not _is_graver(topic, row)):
@@ -95,10 +95,11 @@ def settle(topic: Topic, now: float, teller: Teller) -> tuple[Topic, Notice | No
 
 
 def is_held(topic: Topic, now: float, teller: Teller) -> bool:
-    """Tell whether it is thinned out now: it flaps, or the same was told a short time ago."""
-    last = topic.history.get(topic.word)
+    """Tell whether it is thinned out now: it flaps, or the same was told a short time ago and ends no problem."""
+    row, last = _row(topic), topic.history.get(topic.word)
     again = last is not None and is_within(last.at, now, teller.rules.dedupe)
-    return _row(topic).seen and (topic.flapping or again)
+    ends = row.stage is Stage.ENDS and topic.begun is not None
+    return row.seen and (topic.flapping or (again and not ends))
 
 
 def remind(topic: Topic, now: float, teller: Teller) -> tuple[Topic, Notice | None]:
@@ -143,7 +144,7 @@ def _tell(topic: Topic, word: str, row: Row, now: float, teller: Teller) -> tupl
         notice = replace(notice, count=last.unsaid, counted_from=last.at)
     topic = replace(
         topic,
-        told=FLAPPING if topic.flapping else topic.word,
+        told=topic.word,
         told_at=now,
         untold=False,
         begun=begun,

@@ -61,8 +61,8 @@ def entry_of(fact: Fact, at: float, offset: float) -> Plain | None:  # noqa: C90
         case events.MaintenanceBegun(word):
             since, until = word.since + offset, word.until + offset
             return journal.MaintenanceBegun(at=at, reason=keep(word.reason), by=keep(word.by), since=since, until=until)
-        case events.MaintenanceEnded(by):
-            return journal.MaintenanceEnded(at=at, by=keep(by))
+        case events.MaintenanceEnded(reason, by):
+            return journal.MaintenanceEnded(at=at, reason=keep(reason), by=keep(by))
         case events.TimePassed():
             return journal.TimePassed(at=at)
         case events.DrainOrdered(reason, by):
@@ -128,7 +128,7 @@ def fact_of(entry: Plain) -> Fact:  # noqa: C901 - one case for each entry
             word = Maintenance(reason=entry.reason, by=entry.by, since=entry.since, until=entry.until)
             return events.MaintenanceBegun(word)
         case journal.MaintenanceEnded():
-            return events.MaintenanceEnded(entry.by)
+            return events.MaintenanceEnded(entry.reason, entry.by)
         case journal.TimePassed():
             return events.TimePassed()
         case journal.DrainOrdered():

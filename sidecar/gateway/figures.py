@@ -31,10 +31,9 @@ def _process(_: int, process: GatewayProcess | None) -> Iterator[Figure]:
     if found.start_ticks != process.start_ticks:
         raise ProcessLookupError(f"process {process.pid} is gone")
     yield "process_state", found.state
-    used = procfs.usage(process.pid)
-    yield "memory_bytes", used.memory
-    yield "threads", used.threads
-    yield "cpu_seconds", used.cpu
+    yield "memory_bytes", procfs.resident(process.pid)
+    yield "threads", found.threads
+    yield "cpu_seconds", found.processor
 
 
 def _files(_: int, process: GatewayProcess | None) -> Iterator[Figure]:

@@ -27,21 +27,32 @@ def sweep(session: int, mark: str) -> list[int]:
     """
     until = time.monotonic() + _GONE_WITHIN
     killed: list[int] = []
-    # Again and again, because what is killed may have started another in between.
-    while left := [pid for pid in procfs.pids() if _belongs(pid, session, mark)]:
-        if time.monotonic() >= until:
+    doubted: set[int] = set()
+    # Again and again: what is killed, and what has ended since it was listed, may have started another in between.
+    while time.monotonic() < until:
+        found = {pid: _belongs(pid, session, mark) for pid in procfs.pids()}
+        left = [pid for pid, belongs in found.items() if belongs]
+        doubtful = {pid for pid, belongs in found.items() if belongs is None}
+        if not left and doubtful <= doubted:
             break
+        doubted |= doubtful
         killed += [pid for pid in left if pid not in killed]
         _kill(left, session, mark, until)
     return killed
 
 
-def _belongs(pid: int, session: int, mark: str) -> bool:
+def _belongs(pid: int, session: int, mark: str) -> bool | None:
+    """Tell whether a process is the command's; None if it has ended, or shows no environment, as while it is loaded."""
     try:
         if procfs.stat(pid).exited:
-            return False
-        return os.getsid(pid) == session or procfs.environment(pid).get(MARK) == mark
-    except OSError:  # it is gone, or another user's
+            return None
+        if os.getsid(pid) == session:
+            return True
+        environment = procfs.environment(pid)
+        return environment.get(MARK) == mark if environment else None
+    except ProcessLookupError:
+        return None
+    except OSError:  # it is another user's
         return False
 
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sidecar import __version__
+from sidecar.background import in_background
 from sidecar.clock import boottime
 from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind, Fact, Severity
@@ -90,17 +91,9 @@ class Journal:
         if not self._store.lasting:
             yield
             return
-        failure = None
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep, name="journal")
-                try:
-                    yield
-                except Exception as error:  # noqa: BLE001 - raised again outside the group, which would wrap it
-                    failure = error
-                tasks.cancel_scope.cancel()
-            if failure is not None:
-                raise failure
+            async with in_background(self._keep, "journal"):
+                yield
         finally:
             self._recorder.close_runs()
             with anyio.move_on_after(CLOSE_WITHIN, shield=True):

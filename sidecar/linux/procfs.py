@@ -13,13 +13,14 @@ from typing import NoReturn
 from msgspec import Struct
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 _STAT_AT_MOST = 4096
 _ENVIRONMENT_AT_MOST = 1 << 20
 
 
 class ProcStat(Struct, frozen=True):
-    """Who a process is and what it does; pid and start time together are its identity within one boot."""
+    """Who a process is, what it does and what it uses; pid and start time together are its identity within one boot."""
 
     pid: int
     comm: str
@@ -31,21 +32,14 @@ class ProcStat(Struct, frozen=True):
     """Start time in clock ticks since boot."""
     started: float
     """The same in seconds of CLOCK_BOOTTIME."""
+    processor: float
+    """Seconds of processor time that all its threads have taken so far."""
+    threads: int
 
     @property
     def exited(self) -> bool:
         """Whether the process has ended, even if its parent has not yet asked for the exit status."""
         return self.state in "ZX"
-
-
-class ProcUsage(Struct, frozen=True):
-    """What a process consumes."""
-
-    threads: int
-    memory: int
-    """Resident bytes."""
-    cpu: float
-    """Processor time since its start, in seconds."""
 
 
 def boot_id() -> str:
@@ -59,15 +53,13 @@ def pids() -> list[int]:
 
 
 def stat(pid: int) -> ProcStat:
-    """Read who the process is and what it does."""
+    """Read who the process is, what it does and what it uses."""
     return _parse_stat(_read(pid, "stat", _STAT_AT_MOST))
 
 
-def usage(pid: int) -> ProcUsage:
-    """Read what the process consumes."""
-    fields = _read(pid, "stat", _STAT_AT_MOST).rpartition(b")")[2].split()
-    cpu = (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
-    return ProcUsage(threads=int(fields[17]), memory=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"), cpu=cpu)
+def resident(pid: int) -> int:
+    """Count the bytes of memory that the process has mapped and present. ``stat`` counts less exactly."""
+    return int(_read(pid, "statm", _STAT_AT_MOST).split()[1]) * _PAGE
 
 
 def environment(pid: int) -> dict[str, str]:
@@ -131,6 +123,8 @@ def _parse_stat(line: bytes) -> ProcStat:
         ppid=int(fields[1]),
         start_ticks=start_ticks,
         started=start_ticks / _TICKS_PER_SECOND,
+        processor=(int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND,
+        threads=int(fields[17]),
     )
 
 

@@ -54,6 +54,8 @@ class Maintenance(Order, frozen=True):
 class Resume(Order, frozen=True):
     """End the maintenance."""
 
+    reason: Reason
+
 
 class Reload(Order, frozen=True):
     """Read the configuration again."""

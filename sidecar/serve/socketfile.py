@@ -44,16 +44,18 @@ def choose_place(server: ServerPlan, environ: Mapping[str, str]) -> str:
     if server.socket is not None:
         return places[0]
     own = _own_directory(environ)
+    faults = []
     for path in places:
         directory = os.path.dirname(path)
         if directory == own:
             _make_directory(own)
-        if len(os.fsencode(path)) <= _PATH_AT_MOST and _is_safe(directory):
+        fault = _too_long(path) or _unsafe(directory)
+        if fault is None:
             return path
-    directories = ", ".join(os.path.dirname(path) for path in places)
+        faults.append(f"{path}: {fault}")
     raise SidecarError(
-        f"cannot open a control socket: in none of {directories} can one be made that nobody else can replace; "
-        "name a path with server.socket or SIDECAR_SOCKET"
+        f"cannot open a control socket, at none of these paths: {'; '.join(faults)}. "
+        "Name a short path in a directory of the sidecar's own with server.socket or SIDECAR_SOCKET"
     )
 
 
@@ -63,8 +65,8 @@ def claim(path: str, backlog: int) -> tuple[socket.socket, int]:
     A file that a crashed sidecar has left is replaced. Raises ``SidecarError`` where somebody answers, or where a file
     lies that is no socket.
     """
-    if len(os.fsencode(path)) > _PATH_AT_MOST:
-        raise SidecarError(f"cannot open the control socket {path}: the path is longer than {_PATH_AT_MOST} bytes")
+    if fault := _too_long(path):
+        raise SidecarError(f"cannot open the control socket {path}: {fault}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _lock(os.path.dirname(path) or "."):
@@ -154,11 +156,25 @@ def _make_directory(path: str) -> None:
         os.mkdir(path, 0o700)
 
 
-def _is_safe(directory: str) -> bool:
-    """Tell whether we can write there, and nobody but us and root can: or the socket might be somebody else's."""
+def _too_long(path: str) -> str | None:
+    """Say by how much a path is too long for a socket, if it is."""
+    length = len(os.fsencode(path))
+    return f"the path is {length} bytes long, expected at most {_PATH_AT_MOST}" if length > _PATH_AT_MOST else None
+
+
+def _unsafe(directory: str) -> str | None:
+    """Say why not to use a directory: we must be able to write there, and but for root nobody else.
+
+    Else the socket might be somebody else's.
+    """
     try:
         found = os.lstat(directory)
-    except OSError:
-        return False
-    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
-    return is_ours and os.access(directory, os.W_OK | os.X_OK)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    if not stat.S_ISDIR(found.st_mode):
+        return f"{directory} is no directory"
+    if found.st_uid not in (0, os.geteuid()):
+        return f"{directory} belongs to user {found.st_uid}"
+    if found.st_mode & 0o022:
+        return f"others may write to {directory}"
+    return None if os.access(directory, os.W_OK | os.X_OK) else f"no permission to write to {directory}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import COMMAND, clean_environment, on_a_terminal, run, running
-from distributions import install
+from distributions import install, install_stubborn
 from servers.ports import take_port
 from servers.processes import Start
 
@@ -267,6 +267,15 @@ def test_a_thread_that_never_returns_does_not_hold_up_the_answer(configure, tmp_
     path = configure(stuck=f'kind = "stuck"\npath = "{tmp_path}/fifo"\ntimeout = "100ms"')
     done = run("check", "--config", path, cwd=tmp_path, PYTHONPATH=str(site))
     assert "replies within 0.1 s: found nothing" in done.stdout
+
+
+def test_a_probe_that_swallows_its_cancellation_does_not_hold_up_the_answer(configure, tmp_path):
+    """Neither its look nor its farewell ever ends; the command does."""
+    site = install_stubborn(tmp_path / "site")
+    path = configure(stubborn='kind = "stubborn"\ntimeout = "100ms"')
+    done = run("check", "--config", path, cwd=tmp_path, PYTHONPATH=str(site))
+    assert "replies within 0.1 s: found nothing" in done.stdout
+    assert done.returncode == 1
 
 
 BROKEN = """

@@ -28,6 +28,15 @@ def test_newer_changes_weigh_more(ages, share):
     assert share_of_changes([-age for age in ages], 0.0, WINDOW) == pytest.approx(share, abs=1e-6)
 
 
+def test_no_more_changes_are_kept_than_the_window_holds():
+    """Of a thousand at once the latest are enough."""
+    changes = ()
+    for number in range(1000):
+        changes = note_change(changes, number / 1000, WINDOW)
+    assert len(changes) == CHANGES_AT_MOST
+    assert changes[-1] == 0.999
+
+
 @given(st.lists(st.floats(0, 300), max_size=60))
 def test_the_share_is_one_and_what_is_kept_is_bounded(pauses):
     """However often something changes; and with every pause the share falls."""

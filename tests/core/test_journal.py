@@ -26,7 +26,7 @@ FACTS = [
     events.StopRequested(),
     events.ObserverLate(2.5),
     events.MaintenanceBegun(Maintenance(reason="a move", by="root", since=10.0, until=70.0)),
-    events.MaintenanceEnded("root"),
+    events.MaintenanceEnded("it is over", "root"),
     events.TimePassed(),
     events.DrainOrdered("it leaks", "root"),
     events.MemoryRecalled(

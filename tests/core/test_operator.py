@@ -78,7 +78,7 @@ def test_maintenance_keeps_a_dead_gateway_alive_for_the_platform():
     sidecar.maintain()
     sidecar.take(GatewayExited(process(1, started=900.0)))
     assert sidecar.answers == ("unhealthy", False, True, True)
-    sidecar.take(MaintenanceEnded("root"))
+    sidecar.take(MaintenanceEnded("it is over", "root"))
     assert sidecar.answers == ("unhealthy", False, False, True)
 
 
@@ -89,7 +89,7 @@ def test_no_drain_begins_in_maintenance_and_its_end_gives_the_gateway_time():
     sidecar.see(Outcome.FAIL, 30)
     assert not any(isinstance(action, BeginDrain) for action in sidecar.actions)
     assert sidecar.state.withheld.guard is Guard.MAINTENANCE
-    sidecar.take(MaintenanceEnded("root"))
+    sidecar.take(MaintenanceEnded("it is over", "root"))
     assert (sidecar.state.withheld, sidecar.state.drain.phase) == (None, DrainPhase.IDLE)
     sidecar.see(Outcome.FAIL, 4)
     assert sidecar.state.drain.phase is DrainPhase.IDLE
@@ -122,7 +122,7 @@ def test_an_end_without_a_beginning_changes_nothing():
     """It is not told either."""
     sidecar = Sidecar()
     before = sidecar.state
-    sidecar.take(MaintenanceEnded("root"))
+    sidecar.take(MaintenanceEnded("it is over", "root"))
     assert sidecar.state is before
     assert EventKind.MAINTENANCE_ENDED not in sidecar.events
 

@@ -279,7 +279,10 @@ def test_ends_that_somebody_has_asked_for_are_no_crashes():
 @pytest.mark.parametrize(
     ("begin", "end"),
     [
-        (MaintenanceBegun(Maintenance(reason="upgrade", by="ops", since=0.0, until=1e9)), MaintenanceEnded("ops")),
+        (
+            MaintenanceBegun(Maintenance(reason="upgrade", by="ops", since=0.0, until=1e9)),
+            MaintenanceEnded("it is over", "ops"),
+        ),
         (HoldBegun(Hold(reason="careful", by="ops", at=1.7e9)), HoldEnded("ops")),
     ],
 )

@@ -187,7 +187,7 @@ class AnyOrder(RuleBasedStateMachine):
                 RollbackOrdered(None, "now", "ops"),
                 RollbackOrdered(KnownGood(release="0", at=1.6e9), "now", "ops", forced=True),
                 MaintenanceBegun(Maintenance(reason="upgrade", by="ops", since=0.0, until=2000.0)),
-                MaintenanceEnded("ops"),
+                MaintenanceEnded("it is over", "ops"),
                 ObserverLate(20.0),
                 StopRequested(),
             ]

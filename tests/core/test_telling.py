@@ -104,7 +104,9 @@ def test_a_status_that_has_become_graver_is_told():
     """Unhealthy by a drain is a warning, unhealthy by itself is not."""
     narrator = Narrator()
     narrator.hear(status("unhealthy", Severity.WARNING))
-    assert words(narrator.hear(status("unhealthy", Severity.ERROR))) == ["unhealthy"]
+    narrator.wait(60)
+    [graver] = narrator.hear(status("unhealthy", Severity.ERROR))
+    assert (graver.event, graver.severity, graver.since) == ("unhealthy", "error", START)
     assert narrator.hear(status("unhealthy", Severity.WARNING)) == []
 
 
@@ -125,6 +127,14 @@ def test_the_same_news_within_the_window_is_counted():
     assert (told.event, told.at, told.count, told.counted_from) == ("unhealthy", START + 300, 4, START)
 
 
+def test_the_end_of_a_problem_is_told_at_once():
+    """Also a short time after another: nobody is left believing that it is still bad."""
+    narrator = Narrator()
+    narrator.hear(status("ready"))
+    told = narrator.hear(status("degraded"), status("ready"), status("unhealthy"), status("ready"))
+    assert words(told) == ["degraded", "ready", "unhealthy", "ready"]
+
+
 def test_what_happens_again_and_again_is_summed_up():
     """A drain that is withheld each minute is told at once, and then once in each window."""
     narrator = Narrator()
@@ -132,6 +142,23 @@ def test_what_happens_again_and_again_is_summed_up():
         narrator.hear(event(EventKind.DRAIN_WITHHELD, after="cool_down"))
         narrator.wait(60)
     assert [(notice.at - START, notice.count) for notice in narrator.told] == [(0, 0), (300, 4), (600, 5)]
+
+
+def test_what_happens_again_after_the_window_is_told_as_if_for_the_first_time():
+    """Nothing went unsaid."""
+    narrator = Narrator()
+    narrator.hear(event(EventKind.DRAIN_WITHHELD, after="cool_down"))
+    narrator.wait(400)
+    [again] = narrator.hear(event(EventKind.DRAIN_WITHHELD, after="cool_down"))
+    assert (again.count, again.counted_from) == (0, None)
+
+
+def test_what_is_over_makes_the_next_no_graver():
+    """Who is told of errors alone hears nothing of what is merely degraded, whatever was before."""
+    narrator = Narrator()
+    narrator.hear(status("unhealthy"), status("ready"))
+    [degraded] = narrator.hear(status("degraded"))
+    assert degraded.reach == "warning"
 
 
 def test_another_guard_is_other_news():
@@ -154,6 +181,21 @@ def test_a_flapping_status_is_told_once():
     [steady] = narrator.wait(HOUR)
     assert (steady.event, steady.open, steady.reach) == ("steady", False, "error")
     assert words(narrator.hear(status("unhealthy"))) == ["unhealthy"]
+
+
+def test_to_go_on_flapping_is_a_problem_too():
+    """Of which people are reminded, and which ends at the latest when nothing has changed for the whole window."""
+    narrator = Narrator(teller(dedupe=0.0, remind_after=600.0, flap_low=0.0))
+    narrator.hear(status("ready"))
+    for _ in range(3):
+        narrator.hear(status("unhealthy"), status("ready"))
+    assert (narrator.told[-1].event, narrator.told[-1].open) == ("flapping", True)
+    reminder, steady = narrator.wait(HOUR)
+    assert (reminder.event, reminder.what) == (
+        "reminder",
+        "still so: status keeps changing, 6 times within 1200 s; now it is ready",
+    )
+    assert (steady.event, steady.at, steady.open) == ("steady", START + 1200, False)
 
 
 def test_what_is_graver_is_told_while_it_flaps():

@@ -122,8 +122,11 @@ def test_maintenance_outranks_the_probes_and_survives_a_crash_of_the_sidecar(
     assert operator.status()["maintenance"]["reason"] == "moving the database"
 
     tell(deployment.gateway_port, "become/status/200")
-    assert operator.says("maintenance", "off").stdout == "maintenance is off: the probes decide again\n"
-    again.event("maintenance_ended", severity="info")
+    done = operator.says("maintenance", "off", "--reason", "moved")
+    assert done.stdout == "maintenance is off: the probes decide again\n"
+    why = again.event("maintenance_ended", severity="info")["message"]
+    assert why.startswith("maintenance (moving the database) is over, ended by ")
+    assert why.endswith(": moved; the probes decide again")
     assert operator.says("wait", "ready").returncode == 0
     again.signal(signal.SIGKILL)
     again.exit_status()
@@ -155,7 +158,6 @@ def test_a_state_that_cannot_be_kept_or_read_is_told(deployment: Deployment, ope
     (state / f"sidecar-{deployment.port}.sqlite3").write_text("spoilt")
     sidecar = deployment.sidecar(short() + '\n[state]\ndir = "state"\n')
     told = sidecar.event("remark", severity="warning")["message"]
-    assert told.startswith("if there was maintenance before the restart, it is over: state/sidecar-")
     assert "it is set aside as state/sidecar-" in told
     sidecar.event("status_changed", after="ready")
 
@@ -287,5 +289,7 @@ def test_another_sidecars_socket_is_named_and_not_used(deployment: Deployment, o
     gateway, _ = start(deployment, short())
     done = operator.says("drain", SIDECAR_PORT="1")
     assert done.returncode == 2
-    assert f"{NAME}-{deployment.port}.sock: name one with --socket" in done.stderr
+    named, _, advice = done.stderr.partition("; of others there is ")[2].rpartition(": ")
+    assert f"{NAME}-{deployment.port}.sock" in [path.rpartition("/")[2] for path in named.split(", ")]
+    assert advice == "name one with --socket\n"
     assert gateway.named("terminated") == []

@@ -12,6 +12,11 @@ STAYS = "sleep 1000 & echo $!; exit 0"
 DAEMON = "setsid sh -c 'echo $$; kill -STOP $$' & exit 0"
 """It speaks when it is what it will be: while a program is being loaded, it has no environment to see."""
 
+LATE_DAEMON = (
+    "setsid sh -c 'echo $$; read go <$GO; setsid sh -c \"echo \\$\\$ >$NAMED; kill -STOP \\$\\$\" & exit 0' & exit 0"
+)
+"""It waits for a word, leaves another behind, and ends."""
+
 
 @contextmanager
 def ended(script: str, mark: str = "") -> Iterator[tuple[int, list[int]]]:
@@ -54,6 +59,30 @@ def test_a_daemon_is_known_by_its_mark() -> None:
     with ended(DAEMON, mark="mine") as (session, [left]):
         assert left in sweep(session, "mine")
         assert not is_running(left)
+
+
+def test_a_daemon_that_comes_into_being_meanwhile_is_found(tmp_path, monkeypatch) -> None:
+    """Its parent is listed, and has ended when it is looked at: the list is no proof that nobody is left."""
+    go, named, real = tmp_path / "go", tmp_path / "named", procfs.pids
+    os.mkfifo(go)
+    os.mkfifo(named)
+    monkeypatch.setenv("GO", str(go))
+    monkeypatch.setenv("NAMED", str(named))
+    born = []
+
+    def pids() -> list[int]:
+        listed = list(real())
+        if not born:
+            go.write_text("now\n")
+            born.append(int(named.read_text()))
+            while is_running(parent):
+                pass
+        return listed
+
+    with ended(LATE_DAEMON, mark="mine") as (session, [parent]):
+        monkeypatch.setattr("sidecar.linux.procfs.pids", pids)
+        assert sweep(session, "mine") == born
+        assert not is_running(born[0])
 
 
 def test_nobody_else_is_touched() -> None:

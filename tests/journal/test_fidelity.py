@@ -188,7 +188,7 @@ class Fidelity(RuleBasedStateMachine):
             [
                 StopRequested(),
                 ObserverLate(2.0),
-                MaintenanceEnded("root"),
+                MaintenanceEnded("it is over", "root"),
                 TimePassed(),
                 DrainOrdered("an order", "root"),
                 ChildEnded(Ending(1, "ended with status 1")),

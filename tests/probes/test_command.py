@@ -8,7 +8,7 @@ from contextlib import suppress
 import anyio
 import psutil
 import pytest
-from servers.looking import look, make_probe
+from servers.looking import look
 
 from probes.command import KIND, Spec
 from sidecar.contract import Evidence, GatewayPlan, OnFailure, Outcome, Run, Target
@@ -29,17 +29,9 @@ def shell(script: str) -> tuple[str, ...]:
 
 
 @pytest.fixture
-async def probe_of():
+def probe_of(make_closed):
     """Make probes, which are closed at the end."""
-    made = []
-
-    def make(argv, **keys):
-        made.append(make_probe(KIND, argv=argv, **keys))
-        return made[-1]
-
-    yield make
-    for probe in made:
-        await probe.aclose()
+    return lambda argv, **keys: make_closed(KIND, argv=argv, **keys)
 
 
 def members(group: int) -> list[int]:

@@ -6,36 +6,20 @@ from urllib.parse import quote
 import anyio
 import asyncpg
 import pytest
+from servers.looking import look
 from servers.postgres import PASSWORD
 
 from probes.postgres import KIND, PostgresProbe, Spec
-from sidecar.contract import Evidence, GatewayPlan, OnFailure, Outcome, ProbeFailure, Run, Setting, Target
-from sidecar.core.judge import judge
+from sidecar.contract import Evidence, GatewayPlan, OnFailure, Outcome, Run, Target
 from sidecar.core.verdict import Verdict
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def probe_of():
+def probe_of(make_closed):
     """Make probes, which are closed at the end."""
-    made = []
-
-    def make(url: str, *, timeout: float = 2, look_again=lambda: None, **keys) -> PostgresProbe:
-        setting = Setting(
-            name="database",
-            timeout=timeout,
-            gateway=GatewayPlan(),
-            gateway_process=lambda: None,
-            user_agent="test",
-            look_again=look_again,
-        )
-        made.append(PostgresProbe(Spec(url=url, **keys), setting))
-        return made[-1]
-
-    yield make
-    for probe in made:
-        await probe.aclose()
+    return lambda url, **keys: make_closed(KIND, url=url, **keys)
 
 
 @pytest.fixture
@@ -44,17 +28,6 @@ async def operator(postgres_server):
     connection = await asyncpg.connect(postgres_server.socket_url)
     yield connection
     await connection.close()
-
-
-async def look(probe: PostgresProbe) -> Verdict:
-    """Look once, and judge what was seen."""
-    run = Run()
-    with anyio.fail_after(10):
-        try:
-            await probe.observe(run)
-        except ProbeFailure as failure:
-            run.record(failure)
-    return judge(run.observation(started=0, wall=0, elapsed=0))
 
 
 async def look_until_cut_off(probe: PostgresProbe) -> None:
@@ -90,7 +63,7 @@ async def test_the_connection_is_kept(postgres_server, probe_of, operator):
     names = await operator.fetch(
         "SELECT application_name, state FROM pg_stat_activity WHERE backend_type = 'client backend'"
     )
-    assert [row["state"] for row in names if row["application_name"] == "sidecar database"] == ["idle"]
+    assert [row["state"] for row in names if row["application_name"] == "sidecar tested"] == ["idle"]
 
 
 async def test_a_unix_socket(postgres_server, probe_of):
@@ -108,7 +81,7 @@ async def test_a_unix_socket(postgres_server, probe_of):
         ("SELECT NULL", "null"),
         ("SELECT 1 WHERE false", "null"),
         ("SHOW transaction_read_only", "on"),
-        ("SHOW statement_timeout", "2s"),
+        ("SHOW statement_timeout", "10s"),
     ],
 )
 async def test_an_answer_that_is_expected(postgres_server, probe_of, query, expect):
@@ -290,7 +263,7 @@ async def test_a_query_that_takes_too_long(postgres_server, probe_of, operator):
 
 async def test_a_query_that_the_server_cancels(postgres_server, probe_of):
     """Should the server's limit come first, the reason says what happened."""
-    verdict = await look(probe_of(postgres_server.url, timeout=0.05, query="SELECT pg_sleep(3600)"))
+    verdict = await look(probe_of(postgres_server.url, timeout=0.05, query="SELECT pg_sleep(3600)"), within=30)
     assert (verdict.outcome, verdict.evidence) == (Outcome.FAIL, Evidence.SILENT)
     assert "57014" in verdict.reason
 

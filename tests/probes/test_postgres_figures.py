@@ -3,7 +3,7 @@
 import anyio
 import asyncpg
 import pytest
-from servers.looking import look, make_probe
+from servers.looking import look
 
 from probes.postgres import KIND
 from sidecar.contract import Evidence, Outcome
@@ -13,17 +13,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def probe_of():
+def probe_of(make_closed):
     """Make probes, which are closed at the end."""
-    made = []
-
-    def make(server, url: str | None = None, **keys):
-        made.append(make_probe(KIND, url=url or server.url, **keys))
-        return made[-1]
-
-    yield make
-    for probe in made:
-        await probe.aclose()
+    return lambda server, url=None, **keys: make_closed(KIND, url=url or server.url, **keys)
 
 
 @pytest.fixture

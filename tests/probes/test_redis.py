@@ -6,46 +6,19 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 import redis
+from servers.looking import look
 
 from probes.redis import KIND, RedisProbe, Spec
-from sidecar.contract import Evidence, GatewayPlan, OnFailure, Outcome, ProbeFailure, Run, Setting, Target
-from sidecar.core.judge import judge
+from sidecar.contract import Evidence, GatewayPlan, OnFailure, Outcome, Run, Target
 from sidecar.core.verdict import Verdict
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def probe_of():
+def probe_of(make_closed):
     """Make probes, which are closed at the end."""
-    made = []
-
-    def make(url: str, *, look_again=lambda: None, **keys) -> RedisProbe:
-        setting = Setting(
-            name="cache",
-            timeout=2,
-            gateway=GatewayPlan(),
-            gateway_process=lambda: None,
-            user_agent="test",
-            look_again=look_again,
-        )
-        made.append(RedisProbe(Spec(url=url, **keys), setting))
-        return made[-1]
-
-    yield make
-    for probe in made:
-        await probe.aclose()
-
-
-async def look(probe: RedisProbe) -> Verdict:
-    """Look once, and judge what was seen."""
-    run = Run()
-    with anyio.fail_after(10):
-        try:
-            await probe.observe(run)
-        except ProbeFailure as failure:
-            run.record(failure)
-    return judge(run.observation(started=0, wall=0, elapsed=0))
+    return lambda url, **keys: make_closed(KIND, url=url, **keys)
 
 
 async def look_until_cut_off(probe: RedisProbe) -> None:

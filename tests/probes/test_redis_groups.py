@@ -3,7 +3,7 @@
 import anyio
 import pytest
 import redis
-from servers.looking import look, make_probe
+from servers.looking import look
 from servers.redis_groups import failover
 
 from probes.redis import KIND, Spec
@@ -14,17 +14,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def probe_of():
+def probe_of(make_closed):
     """Make probes, which are closed at the end."""
-    made = []
-
-    def make(url: str, **keys):
-        made.append(make_probe(KIND, url=url, **keys))
-        return made[-1]
-
-    yield make
-    for probe in made:
-        await probe.aclose()
+    return lambda url, **keys: make_closed(KIND, url=url, **keys)
 
 
 async def look_until(probe, outcome: Outcome) -> Verdict:

@@ -3,7 +3,7 @@
 import pytest
 import redis
 from servers.http import Peer
-from servers.looking import look, make_probe
+from servers.looking import look
 
 from probes.redis import KIND
 from sidecar.contract import Evidence, Outcome
@@ -14,17 +14,9 @@ EVERYTHING = {"roundtrip": True, "memory": 90, "evictions": True, "role": "maste
 
 
 @pytest.fixture
-async def probe_of():
+def probe_of(make_closed):
     """Make probes, which are closed at the end."""
-    made = []
-
-    def make(url: str, **keys):
-        made.append(make_probe(KIND, url=url, **keys))
-        return made[-1]
-
-    yield make
-    for probe in made:
-        await probe.aclose()
+    return lambda url, **keys: make_closed(KIND, url=url, **keys)
 
 
 def operator(server, **options) -> redis.Redis:

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from serve.situations import ready
 
+from sidecar.cli.status import render
 from sidecar.core.notify_plan import SinkKind
 from sidecar.core.sink import SinkState
 from sidecar.serve.routes import Route
@@ -103,7 +104,9 @@ def test_what_is_new_is_shown_at_once(scene, age):
     assert json.loads(scene.get(Route.READY, details=True)[2])["sinks"].keys() == {"chat"}
 
 
-def test_the_forecast_shows_them_too(scene):
-    """`sidecar status` asks for it."""
-    page = json.loads(scene.board.explained(Route.READY).body)
-    assert page["sinks"]["ops"]["lastError"] == "HTTP status 503"
+def test_sidecar_status_shows_those_that_fail(scene):
+    """Since when, why, and what waits; of the others there is nothing to say."""
+    text = render(json.loads(scene.board.explained(Route.READY).body), None)
+    [line] = [line for line in text.splitlines() if line.startswith("sink ")]
+    assert line.startswith("sink ops     fails since 2027-01-15")
+    assert line.endswith(": HTTP status 503; 2 messages wait, 3 were given up")

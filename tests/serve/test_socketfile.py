@@ -95,7 +95,11 @@ def test_what_is_no_socket_is_not_replaced(directory):
 
 @pytest.mark.parametrize(
     ("path", "why"),
-    [("nowhere/x.sock", "no such file or directory"), ("x" * 108, "longer than 107 bytes"), ("\0", "null")],
+    [
+        ("nowhere/x.sock", "no such file or directory"),
+        ("x" * 108, "the path is 108 bytes long, expected at most 107"),
+        ("\0", "null"),
+    ],
 )
 def test_a_path_that_will_not_do_is_told(path, why):
     """With the cause."""
@@ -132,3 +136,30 @@ def test_a_directory_that_others_can_write_to_is_not_chosen(directory):
         assert Path(choose_place(ServerPlan(), environ)).parent == directory
         directory.chmod(0o777)
         assert Path(choose_place(ServerPlan(), environ)).parent != directory
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda _: None, "no permission to write to {}"),
+        (lambda place: place.chmod(0o777), "others may write to {}"),
+        (lambda place: place.rmdir(), "no such file or directory"),
+        (lambda place: (place.rmdir(), place.write_text("")), "{} is no directory"),
+    ],
+)
+def test_where_no_place_will_do_each_is_told_with_its_fault(spoil, fault, monkeypatch):
+    """A path that is too long is told by its length, not as if it were unsafe."""
+    monkeypatch.setattr("sidecar.serve.socketfile.os.access", lambda *_: False)  # root may write everywhere
+    with TemporaryDirectory() as short:
+        place, deep = Path(short, "place"), Path(short, "d" * 100)
+        place.mkdir()
+        deep.mkdir()
+        spoil(place)
+        with pytest.raises(SidecarError) as error:
+            choose_place(ServerPlan(), {"XDG_RUNTIME_DIR": str(place), "TMPDIR": str(deep)})
+        told, long = (
+            str(error.value),
+            str(deep / f"mcp-gateway-sidecar-{os.geteuid()}" / "mcp-gateway-sidecar-9000.sock"),
+        )
+    assert f"{place}/mcp-gateway-sidecar-9000.sock: {fault.format(place)}" in told
+    assert f"{long}: the path is {len(long)} bytes long, expected at most 107. Name a short path" in told

@@ -1,6 +1,7 @@
 """One look of a probe, made as the engine makes it, for the tests of kinds."""
 
 import math
+from collections.abc import Callable
 
 import anyio
 import pytest
@@ -12,7 +13,28 @@ from sidecar.core.verdict import Verdict
 from sidecar.engine import execute
 
 
-def make_probe(kind: Kind, *, gateway: GatewayPlan | None = None, timeout: float = 10.0, **keys):
+@pytest.fixture
+async def make_closed():
+    """Make probes as ``make_probe`` does, which are closed at the end."""
+    made = []
+
+    def make(kind: Kind, **keys):
+        made.append(make_probe(kind, **keys))
+        return made[-1]
+
+    yield make
+    for probe in made:
+        await probe.aclose()
+
+
+def make_probe(
+    kind: Kind,
+    *,
+    gateway: GatewayPlan | None = None,
+    timeout: float = 10.0,
+    look_again: Callable[[], None] = lambda: None,
+    **keys,
+):
     """Make a probe of this kind with these keys."""
     setting = Setting(
         name="tested",
@@ -20,6 +42,7 @@ def make_probe(kind: Kind, *, gateway: GatewayPlan | None = None, timeout: float
         gateway=gateway or GatewayPlan(),
         gateway_process=lambda: None,
         user_agent="test",
+        look_again=look_again,
     )
     return kind.probe(kind.spec(**keys), setting)
 

@@ -1,9 +1,9 @@
 """A gateway that behaves as it is told. Run as a script by ``servers.deployment``.
 
 It answers ``GET /`` in its present manner. ``POST /-/become/MANNER[/ARGUMENT]`` changes the manner; ``GET /hold`` sends
-half a reply, and the other half at ``POST /-/release``. What happens to it, it says on its output in lines of JSON,
-with the time of CLOCK_MONOTONIC, which all processes share. On SIGTERM it exits at once, and so cuts what is in flight;
-on SIGINT as well.
+half a reply, and the other half at ``POST /-/release``. What happens to it, ``/hook`` being asked included, it says on
+its output in lines of JSON, with the time of CLOCK_MONOTONIC, which all processes share. On SIGTERM it exits at once,
+and so cuts what is in flight; on SIGINT as well.
 """
 
 import argparse
@@ -105,10 +105,13 @@ class Sham:
                 if not received:
                     return
                 head += received
-            path = head.split(b" ", 2)[1].decode()
+            method, path = head.decode("latin-1").split(" ", 2)[:2]
             if path.startswith("/-/"):
                 self._obey(path.split("/")[2:])
                 _status(peer, "200")
+            elif path == "/hook":
+                _say("asked", method=method)
+                self._manner(peer, self._argument)
             elif path == "/hold":
                 self._hold(peer)
             else:
@@ -128,8 +131,8 @@ class Sham:
         peer.sendall(b" last")
 
 
-def _say(event: str) -> None:
-    line = json.dumps({"event": event, "at": time.monotonic(), "pid": os.getpid()}) + "\n"
+def _say(event: str, **more: str) -> None:
+    line = json.dumps({"event": event, "at": time.monotonic(), "pid": os.getpid(), **more}) + "\n"
     os.write(1, line.encode())
 
 

@@ -14,6 +14,8 @@ from bench.processes import CannotMeasureError, Sidecar, free_port, running_gate
 from bench.servers import PostgresServer, RedisServer, running_postgres, running_redis
 
 _WITHIN = 30.0
+_APART = 1.2
+"""Seconds between two losses, at least: a probe's tripwire is heeded once in a ``fast_interval``."""
 
 
 def measure(directory: Path, losses: int) -> Samples:
@@ -30,6 +32,7 @@ def measure(directory: Path, losses: int) -> Samples:
 
 def _lose(sidecar: Sidecar, server: RedisServer | PostgresServer, check: str) -> float:
     sidecar.wait(lambda: _failures(ask(sidecar.port, "/health").body, check) == 0, f"content with its {check}")
+    time.sleep(_APART)
     with Client(sidecar.port) as client:
         began = time.monotonic()
         os.kill(server._process.pid, signal.SIGKILL)  # noqa: SLF001 - the tests stop it in gentler ways

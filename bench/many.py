@@ -2,6 +2,9 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 import msgspec
@@ -10,11 +13,13 @@ from bench.client import ask
 from bench.figures import Samples
 from bench.processes import CannotMeasureError, free_port, running_gateway, running_sidecar, running_target
 from bench.usage import processor_seconds
+from sidecar.core.schedule import GRID
 
 _PROBES = 500
 _FEW = 50
-_GRID = 0.25
-"""Seconds between two ticks of the sidecar's schedule."""
+_INTERVAL = 1.0
+_JITTER = 0.1 * GRID
+"""By how many seconds a tick may be late on purpose."""
 
 _PROBE = """
 [probes.p{number}]
@@ -60,22 +65,32 @@ def _run(directory: Path, seconds: float, interval: str, apart: int, probes: int
     ):
         sidecar.wait(lambda: ask(sidecar.port, "/health/live").status == 200, "live")
         time.sleep(min(3.0, seconds))
-        ask(target, "/-/arrivals")
+        earlier = _arrivals(target)
         before = processor_seconds(sidecar.pid)
         time.sleep(seconds)
         used = processor_seconds(sidecar.pid) - before
-        arrivals = msgspec.json.decode(ask(target, "/-/arrivals").body, type=dict[str, list[float]])
-    every = sorted(at for times in arrivals.values() for at in times)
-    if not every or (interval == "1s" and abs(len(every) / (probes * seconds) - 1) > 1.0 / seconds):
-        raise CannotMeasureError(f"expected {probes * seconds:.0f} checks in {seconds:g} s, found {len(every)}")
-    return {"slip": _slip(every), "per_cpu_second": len(every) / used}
+        arrivals = _arrivals(target)
+    number = sum(map(len, arrivals.values()))
+    if not number or (interval == "1s" and abs(number / (probes * seconds) - 1) > 1.0 / seconds):
+        raise CannotMeasureError(f"expected {probes * seconds:.0f} checks in {seconds:g} s, found {number}")
+    slip = _slip(earlier.get(path, [])[-1:] + times for path, times in arrivals.items()) if interval == "1s" else 0.0
+    return {"per_cpu_second": number / used, "slip": slip}
 
 
-def _slip(arrivals: list[float]) -> float:
-    """Tell by how much checks come later than the first of their tick: the 99th percentile, in seconds."""
+def _arrivals(target: int) -> dict[str, list[float]]:
+    return msgspec.json.decode(ask(target, "/-/arrivals").body, type=dict[str, list[float]])
+
+
+def _slip(arrivals: Iterable[list[float]]) -> float:
+    """Tell by how much checks come later than they are due: the 99th percentile, in seconds.
+
+    A check is due on the tick that is nearest to an interval after the one before it. By how much the tick is late on
+    purpose is not known here, but never more than ``_JITTER``, and never more than the first check that comes on it.
+    """
     ticks: dict[int, list[float]] = defaultdict(list)
-    for at in arrivals:
-        ticks[int(at // _GRID)].append(at)
-    whole = list(ticks.values())[1:] or list(ticks.values())  # the first one may be cut
-    late = sorted(at - times[0] for times in whole for at in times)
+    for times in arrivals:
+        for before, at in pairwise(sorted(times)):
+            slot = ceil((before + _INTERVAL) / GRID - 0.5)
+            ticks[slot].append(at - slot * GRID)
+    late = sorted(max(0.0, at - min(_JITTER, max(0.0, min(times)))) for times in ticks.values() for at in times)
     return late[len(late) * 99 // 100]

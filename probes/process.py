@@ -105,11 +105,13 @@ class ProcessProbe(Probe[Spec]):
         if not users:
             observed = f"nobody listening on port {gateway.port}: has the gateway started, and is this its port?"
             return ProbeFailure(rule, observed, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
-        held = f"port {gateway.port} held by user {', '.join(map(str, sorted(users)))}, but nobody proven"
-        advice = f"is the sidecar's user ({os.geteuid()}) the same?"
+        held = f"port {gateway.port} held by user {', '.join(map(str, sorted(users)))}"
         known_for_long, self._in_doubt = self._in_doubt, True
-        otherwise = Outcome.WARN if known_for_long else Outcome.UNKNOWN
-        return ProbeFailure(rule, f"{held}: {advice}", otherwise=otherwise, evidence=Evidence.OBSERVER)
+        if not known_for_long:
+            observed = f"{held}, by a process that is not proven yet"
+            return ProbeFailure(rule, observed, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
+        observed = f"{held}, but nobody proven: is the sidecar's user ({os.geteuid()}) the same?"
+        return ProbeFailure(rule, observed, otherwise=Outcome.WARN, evidence=Evidence.OBSERVER)
 
     def _measure(self, found: procfs.ProcStat) -> dict[str, int | float]:
         """Read what can be read; a figure that the kernel keeps from us is missing."""

@@ -178,7 +178,7 @@ class Agent:
 
     def _watch_gateway(self) -> None:
         """Begin to watch the gateway's process as soon as a probe looks at the gateway."""
-        if not self._watching and any(probe.target is Target.GATEWAY for probe in self._plan.probes):
+        if not self._watching and self._plan.watches_gateway:
             self._watching = True
             self._tasks.start_soon(self.gateway.watch, self._appeared, self._exited, name="gateway watch")
 

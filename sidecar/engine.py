@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from sidecar.contract import Probe, ProbeFailure, Run
 from sidecar.core.judge import judge
 from sidecar.core.plan import Plan, ProbePlan, Target
-from sidecar.core.schedule import next_tick
+from sidecar.core.schedule import GRID, next_tick
 from sidecar.core.verdict import Evidence, Outcome, Verdict
 
 CONCURRENCY = 128
@@ -66,16 +66,20 @@ class Engine:
         return await self._stack.__aexit__(kind, error, trace)
 
     def replan(self, plan: Plan) -> None:
-        """Run exactly this plan's probes; those that have not changed run on undisturbed."""
+        """Run exactly this plan's probes; those that have not changed run on undisturbed.
+
+        Those that are new begin at once, but no more on one tick than can be under way at once.
+        """
         wanted = {probe.name: probe for probe in plan.probes}
         for name, runner in list(self._runners.items()):
             if wanted.get(name) != runner.plan:
                 self._runners.pop(name).scope.cancel()
-        for name, probe in wanted.items():
-            if name not in self._runners:
-                runner = self._runners[name] = _Runner(probe, plan.secrets)
-                runner.probe = self._make_probe(probe, runner.look_again)
-                self._tasks.start_soon(self._keep_running, runner, name=f"probe {name}")
+        added = [probe for name, probe in wanted.items() if name not in self._runners]
+        for number, probe in enumerate(added):
+            runner = self._runners[probe.name] = _Runner(probe, plan.secrets)
+            runner.probe = self._make_probe(probe, runner.look_again)
+            pause = probe.initial_delay + number // CONCURRENCY * GRID
+            self._tasks.start_soon(self._keep_running, runner, pause, name=f"probe {probe.name}")
 
     def probe_now(self, target: Target) -> None:
         """Run the probes of this target at once, instead of waiting for their next tick."""
@@ -90,11 +94,11 @@ class Engine:
             return runner is not None and runner.probe.beat(credential)
         return False
 
-    async def _keep_running(self, runner: "_Runner") -> None:
+    async def _keep_running(self, runner: "_Runner", pause: float) -> None:
         loop = get_running_loop()
         with runner.scope:
             try:
-                await runner.sleep_until(loop.time() + runner.plan.initial_delay)
+                await runner.sleep_until(loop.time() + pause)
                 while True:
                     async with self._slots:
                         began = loop.time()

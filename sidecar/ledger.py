@@ -122,6 +122,10 @@ class Ledger:
         found = await load_all(self.store, RollbackRecord, "rollback")
         return sorted(found, key=lambda record: (record.begun, record.seen), reverse=True)
 
+    async def forget_rollback(self, release: str) -> None:
+        """Forget that a release was rolled back: a person has called it good, and it may be restored again."""
+        await self._remove_all(f"{name_of('rollback', release)}/")
+
     async def save_latches(self, latches: Latches) -> None:
         """Write down which checks of this replica have passed once."""
         await self.store.put(self._own("latches"), encode(latches))

@@ -8,7 +8,7 @@ from sidecar.core.admission import DAY
 from sidecar.core.baseline import Baseline
 from sidecar.core.memory import Memory
 from sidecar.core.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseState
-from sidecar.core.rollback import RollbackRecord
+from sidecar.core.rollback import FINAL, RollbackOrder, RollbackRecord
 from sidecar.core.rules import ReleasePlan
 from sidecar.ledger import Ledger, ReleaseRecord
 
@@ -62,8 +62,17 @@ def remember(
                 if record.asked and record.release != release and wall - record.begun < DAY
             )
         ),
+        unfinished=_unfinished(stored.rollbacks, release),
         unfit=unfit,
     )
+
+
+def _unfinished(rollbacks: Iterable[RollbackRecord], release: str) -> RollbackOrder | None:
+    """Find the rollback of this release that has no end yet; whatever forbids another one, it has to come to one."""
+    for record in rollbacks:
+        if record.release == release and record.phase not in FINAL:
+            return RollbackOrder(release=release, target=record.target, by=record.by)
+    return None
 
 
 def _last_turns(turns: Iterable[RollbackRecord]) -> tuple[RollbackRecord, ...]:

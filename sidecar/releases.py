@@ -206,6 +206,7 @@ class Releases:
 
     async def _save_good(self, release: ReleaseState, baseline: Baseline) -> None:
         await self.ledger.save_good(self._known_as(release))
+        await self.ledger.forget_rollback(release.id)
         if baseline.samples:
             await self.ledger.save_baseline(baseline)
 

@@ -1,5 +1,6 @@
 """The sidecar as a process of its own: the agent, its health port, and the signals it obeys."""
 
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -69,7 +70,7 @@ async def serve(
 
     def replan(later: Plan) -> None:
         agent.replan(later)
-        notifier.replan(later)
+        notifier.replan(agent.tracker.state.plan)
 
     orders = Orders(plan, agent, board, load=load, replan=replan, tell=tell)
     warn = partial(_say, tell, EventKind.REMARK, Severity.WARNING)
@@ -87,6 +88,7 @@ async def serve(
             _announce(plan, command, listening, control, tell)
             await orders.recall_maintenance()
             async with agent.running(), take_orders(control, orders.carry_out):
+                gc.freeze()  # what is there by now stays: looking through it for garbage takes up to 25 ms each time
                 number = await _until_stopped(signals, agent, orders)
                 if number is not None:
                     agent.tracker.record(StopRequested())

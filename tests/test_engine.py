@@ -7,9 +7,11 @@ import anyio
 import pytest
 from builders import NoSpec
 
+from sidecar import engine
 from sidecar.clock import boottime
 from sidecar.contract import Evidence, Outcome, Probe, ProbeFailure, Setting
 from sidecar.core.plan import GatewayPlan, OnFailure, Plan, ProbePlan, Target
+from sidecar.core.schedule import GRID
 from sidecar.engine import Engine, close, execute
 
 pytestmark = pytest.mark.anyio
@@ -274,6 +276,28 @@ async def test_probes_can_be_run_at_once():
         await anyio.wait_all_tasks_blocked()
         bench.engine.probe_now(Target.UPSTREAM)
         await bench.until("slow")
+
+
+async def test_many_probes_begin_on_several_ticks(monkeypatch):
+    """Those for which no place is left on the first tick begin on the next, and do not crowd that one for ever."""
+    monkeypatch.setattr(engine, "CONCURRENCY", 2)
+    loop = get_running_loop()
+    looked = {}
+
+    def notes(name):
+        async def look(run):
+            looked[name] = loop.time()
+            await passes(run)
+
+        return look
+
+    names = ("a", "b", "c", "d", "e")
+    async with Bench({name: notes(name) for name in names}) as bench:
+        began = loop.time()
+        bench.engine.replan(Plan(probes=tuple(planned(name, interval=3600.0) for name in names)))
+        await bench.until("e")
+    for name, ticks in zip(names, (0, 0, 1, 1, 2), strict=True):
+        assert looked[name] - began >= ticks * GRID
 
 
 async def test_a_report_reaches_the_probe_that_it_names():

@@ -5,9 +5,9 @@ memory is what counts; the store is made to say the same, as soon as it can.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
-from random import uniform
 from time import time
 
 import anyio
@@ -207,8 +207,9 @@ class Outbox:
 
 
 def _pause(failures: int, wish: float | None) -> float:
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 30)) * uniform(0.5, 1.0)  # noqa: S311 - no secret
-    return max(pause, min(wish or 0.0, LONGEST_WISH))
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 30))
+    chance = int.from_bytes(os.urandom(2)) / 0xFFFF
+    return max(pause * (1.0 - chance / 2), min(wish or 0.0, LONGEST_WISH))
 
 
 def _decode(data: bytes) -> Notice | None:

@@ -18,7 +18,7 @@ from sidecar.cli.terminal import Progress, width, write
 from sidecar.clock import boottime
 from sidecar.contract import Probe
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.plan import Plan, ProbePlan, Target
+from sidecar.core.plan import Plan, ProbePlan
 from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
@@ -50,7 +50,7 @@ async def _report(plan: Plan, form: Callable[[Plan, Results], str]) -> NoReturn:
 
 async def _check(plan: Plan) -> Results:
     process, doubt = None, None
-    if any(probe.target is Target.GATEWAY for probe in plan.probes):
+    if plan.watches_gateway:
         process, doubt = await anyio.to_thread.run_sync(_find_gateway, plan)
     async with aclosing(open_store(plan.state, plan.server.port)) as store:
         verdicts = await _execute_all(plan, process, store)

@@ -75,6 +75,13 @@ def _facts(page: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "maintenance", f"by {word['by']}, until {_clock(word.get('until'))}: {word['reason']}"
     else:
         yield "maintenance", "off"
+    if release := page.get("release"):
+        yield (
+            "release",
+            f"{release['id']} is {release['phase'].replace('_', ' ')}: {release.get('reason', 'it starts')}",
+        )
+    if hold := page.get("hold"):
+        yield "automation", f"stopped by {hold['by']} since {_clock(hold.get('since'))}: {hold['reason']}"
 
 
 def _sinks(page: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from sidecar.core.drain import SIGNALS, DrainPhase
 from sidecar.core.health import GATING, Check, CheckState, is_undecided, stale_at
-from sidecar.core.plan import OnFailure, ProbePlan, Target
+from sidecar.core.plan import OnFailure, ProbePlan
 from sidecar.core.policy import Begin, decide_drain, drain_due_at, is_sick
 from sidecar.core.probation import is_paused
 from sidecar.core.release import ReleasePhase
@@ -113,8 +113,7 @@ def _orders(state: State, now: float) -> Iterator[str]:
         yield "the sidecar stops when the gateway is gone"
     if state.maintenance is not None:
         yield f"maintenance ends in {_seconds(state.maintenance.until - now)}, then the probes decide again"
-    watched = any(probe.target is Target.GATEWAY for probe in state.plan.probes)
-    if watched and state.gateway.phase is GatewayPhase.GONE:
+    if state.plan.watches_gateway and state.gateway.phase is GatewayPhase.GONE:
         yield "unready until another process listens on the gateway's port and passes"
 
 

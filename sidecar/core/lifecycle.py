@@ -131,10 +131,16 @@ def _ended_unasked(before: State, fact: Fact) -> bool:
 
 
 def _consider_rollback(state: State, now: float) -> Followed:
-    release = state.release
-    if release is None or release.phase is not ReleasePhase.BAD or state.rollback.order is not None:
+    release, unfinished = state.release, state.memory.unfinished
+    if release is None or release.phase not in (ReleasePhase.BAD, ReleasePhase.HELD):
         return Followed(state, ())
-    if state.stopping or state.memory.unfit == NOT_RECALLED:
+    if state.rollback.order is not None:
+        return Followed(state, ())
+    if unfinished is not None:
+        if release.phase is ReleasePhase.HELD:
+            release = advance(release, ReleaseStep.RECONSIDER, release.reason, now)
+        return _begin_rollback(replace(state, release=release), unfinished)
+    if release.phase is ReleasePhase.HELD or state.stopping or state.memory.unfit == NOT_RECALLED:
         return Followed(state, ())
     answer = admit(state, state.memory.target, now)
     if isinstance(answer, Forbidden):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from sidecar.core.release import Hold, KnownGood, ReleaseState
+from sidecar.core.rollback import RollbackOrder
 from sidecar.core.sample import Sample
 
 NOT_RECALLED = "the store has not been read yet"
@@ -26,5 +27,7 @@ class Memory(Struct, frozen=True, kw_only=True):
     hold: Hold | None = None
     rollbacks: tuple[float, ...] = ()
     """When rollbacks began within the last day, oldest first."""
+    unfinished: RollbackOrder | None = None
+    """The rollback of this release that somebody has begun, and nobody has brought to its end."""
     unfit: str | None = NOT_RECALLED
     """Why what is claimed in the store binds nobody else; None where it does."""

@@ -217,3 +217,8 @@ class Plan(Struct, frozen=True, kw_only=True, dict=True):
     def by_name(self) -> Mapping[str, ProbePlan]:
         """The probes by name."""
         return {probe.name: probe for probe in self.probes}
+
+    @cached_property
+    def watches_gateway(self) -> bool:
+        """At least one probe looks at the gateway."""
+        return any(probe.target is Target.GATEWAY for probe in self.probes)

@@ -20,11 +20,18 @@ _BELIEVED = attrgetter("believe_until")
 def roll_up(state: State, now: float) -> Health:
     """Work out the deployment's health at this moment."""
     pairs = [(probe, state.checks[probe.name]) for probe in state.plan.probes]
-    started = all(check.latched for probe, check in pairs if probe.startup)
-    against = tuple(_against_readiness(state, pairs, now))
-    concerns = tuple(_concerns(pairs))
+    # A check that passes has passed once, and stands against nothing as long as it may be believed: most are left out.
+    odd = [
+        (probe, check)
+        for probe, check in pairs
+        if check.state is not CheckState.PASSING or check.verdict is None or check.verdict.outcome is not Outcome.PASS
+    ]
+    until = believe_until(state.checks)
+    started = all(check.latched for probe, check in odd if probe.startup)
+    against = tuple(_against_readiness(state, pairs if now > until else odd, now))
+    concerns = tuple(_concerns(odd))
     held_back = tuple(holds_back(state))
-    missing = (*_not_started(pairs), *held_back) if not started else held_back
+    missing = (*_not_started(odd), *held_back) if not started else held_back
     if not started or held_back:
         status = DeploymentStatus.STARTING
     elif against:
@@ -36,10 +43,10 @@ def roll_up(state: State, now: float) -> Health:
     return Health(
         status=status,
         ready=started and not held_back and not against,
-        live=excused or not _dead_or_hung(state, pairs, started=started),
+        live=excused or not _dead_or_hung(state, odd, started=started),
         started=started,
         reasons=tuple(dict.fromkeys(against + missing + concerns)),
-        believe_until=believe_until(state.checks),
+        believe_until=until,
     )
 
 
@@ -57,7 +64,7 @@ def _against_readiness(state: State, pairs: list[tuple[ProbePlan, Check]], now: 
         yield f"draining ({state.drain.phase}): {state.drain.reason}"
     if state.child.phase is ChildPhase.RESTARTING:
         yield "gateway: its command has ended, and is started again"
-    elif state.gateway.phase is GatewayPhase.GONE and any(probe.target is Target.GATEWAY for probe, _ in pairs):
+    elif state.gateway.phase is GatewayPhase.GONE and state.plan.watches_gateway:
         yield "gateway: its process is gone"
     for probe, check in pairs:
         if probe.on_failure in GATING:
@@ -71,7 +78,7 @@ def _concerns(pairs: list[tuple[ProbePlan, Check]]) -> Iterator[str]:
     """Collect what degrades a deployment that is ready."""
     for probe, check in pairs:
         if check.outcome is Outcome.PASS and check.state is not CheckState.FAILING:
-            continue  # nearly always, and this is asked at every verdict
+            continue
         doubtful = check.outcome in (Outcome.WARN, Outcome.UNKNOWN)
         failing = probe.on_failure is OnFailure.DEGRADE and check.state is CheckState.FAILING
         if probe.on_failure is not OnFailure.OBSERVE and (doubtful or failing):
@@ -93,17 +100,17 @@ def _is_started_again(state: State) -> bool:
 
 
 def _dead_or_hung(state: State, pairs: list[tuple[ProbePlan, Check]], *, started: bool) -> bool:
-    watched = [(probe, check) for probe, check in pairs if probe.target is Target.GATEWAY]
-    if not watched:
+    if not state.plan.watches_gateway:
         return False
     if state.gateway.phase is GatewayPhase.GONE and state.child.phase is not ChildPhase.RUNNING:
         return True  # while a command of ours runs, its own end decides: that is told in the same moment
     return started and any(
-        probe.on_failure is OnFailure.DRAIN
+        probe.target is Target.GATEWAY
+        and probe.on_failure is OnFailure.DRAIN
         and check.state is CheckState.FAILING
         and check.verdict is not None
         and check.verdict.evidence in _UNRESPONSIVE
-        for probe, check in watched
+        for probe, check in pairs
     )
 
 

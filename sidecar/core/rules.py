@@ -115,8 +115,9 @@ class RollbackPlan(Struct, frozen=True, kw_only=True):
     """Who puts the earlier release in place. When not given, a bad release is held for a person to decide."""
     argv: tuple[str, ...] = ()
     """``platform = "command"``: the program and its arguments, started without a shell. It finds the release to restore
-    in ``SIDECAR_TARGET_RELEASE``, and its deployments, newest first and separated by spaces, in
-    ``SIDECAR_TARGET_DEPLOYMENTS``."""
+    in ``SIDECAR_TARGET_RELEASE``, its deployments, newest first and separated by spaces, in
+    ``SIDECAR_TARGET_DEPLOYMENTS``, and the one to replace in ``SIDECAR_BAD_RELEASE``. What it leaves running must not
+    write to its output."""
     timeout: Annotated[Duration, Meta(ge=1, le=3600)] = 60.0
     """The deadline of that program, and of one call of a platform's API."""
     cool_down: Annotated[Duration, Meta(le=604800)] = 1800.0

@@ -1,9 +1,7 @@
 """One connection to the health port."""
 
-import asyncio
+import socket
 from collections.abc import Callable
-from contextlib import suppress
-from typing import cast
 
 from sidecar.serve.access import is_loopback
 from sidecar.serve.board import Board
@@ -11,19 +9,16 @@ from sidecar.serve.pool import Pool
 from sidecar.serve.request import BadRequestError, find_end
 from sidecar.serve.response import refusal_page, taken_page, write_response
 from sidecar.serve.routes import NOT_TAKEN, Ask, Beat, Refusal
-
-READ_AT_ONCE = 16 * 1024
-"""Bytes; with the longest head left over from before, all that a connection ever holds of its input."""
+from sidecar.serve.wire import Wire
 
 _THROWN_AWAY_AT_MOST = 64 * 1024
 """Bytes of input that are read and dropped after the last response."""
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(Wire):
     """Cuts heads out of the stream and answers each at once, in order.
 
-    Nothing is kept while a connection is idle: the buffer is shared by all, for its content is used up before the
-    event loop goes on. While a client does not read its answers, nothing more is read from it.
+    Of its input it holds at most what is read at once, and the longest head left over from before.
     """
 
     def __init__(
@@ -32,57 +27,42 @@ class Connection(asyncio.BufferedProtocol):
         decide: Callable[[bytes], Ask | Beat | Refusal],
         beat: Callable[[str, bytes], bool],
         pool: Pool,
-        buffer: memoryview,
+        *,
+        sock: socket.socket,
+        peer: str,
     ) -> None:
+        super().__init__(sock)
         self._board = board
         self._decide = decide
         self._beat = beat
         self._pool = pool
-        self._buffer = buffer
+        self._peer = peer
         self._unread = b""
-        self._blocked = False
         self._ended = False
         self._may_throw_away = _THROWN_AWAY_AT_MOST
+        pool.add(self)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Enter the pool."""
-        self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self._loopback = bool(peer) and is_loopback(peer[0])
-        self._pool.add(self._transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why makes no difference
-        """Leave the pool."""
-        self._pool.remove(self._transport)
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        """Lend the shared buffer."""
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def received(self, data: bytes) -> None:
         """Take in what has arrived."""
         if self._ended:
-            self._throw_away(nbytes)
+            self._throw_away(len(data))
             return
-        self._unread += bytes(self._buffer[:nbytes])
+        self._unread += data
         self._answer_unread()
 
-    def pause_writing(self) -> None:
-        """Stop reading too: the client is slow to take its answers."""
-        self._blocked = True
-        self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """Go on where ``pause_writing`` stopped."""
-        self._blocked = False
-        self._transport.resume_reading()
+    def drained(self) -> None:
+        """Go on where the client was too slow to take its answers."""
         if not self._ended:
             self._answer_unread()
+
+    def lost(self) -> None:
+        """Leave the pool."""
+        self._pool.remove(self)
 
     def _answer_unread(self) -> None:
         data, start = self._unread, 0
         try:
-            while not (self._blocked or self._ended or self._transport.is_closing()):
+            while self.is_open and not (self.is_blocked or self._ended):
                 start = _skip_empty_lines(data, start)
                 end = find_end(data, start) if start < len(data) else None
                 if end is None:
@@ -91,6 +71,9 @@ class Connection(asyncio.BufferedProtocol):
                 start = end
         except BadRequestError as error:
             self._answer(Refusal(error.status, error.reason))
+        except Exception:
+            self.close()  # whoever has no answer shall at least not wait for it
+            raise
         self._unread = b"" if self._ended else data[start:]
 
     def _answer(self, decision: Ask | Beat | Refusal) -> None:
@@ -101,13 +84,13 @@ class Connection(asyncio.BufferedProtocol):
         else:
             page = refusal_page(decision.status, decision.reason)
             reply = write_response(page, head_only=decision.head_only, keep_alive=decision.keep_alive)
-        self._transport.write(reply)
-        self._pool.touch(self._transport)
+        self.write(reply)
+        self._pool.touch(self)
         if not decision.keep_alive:
             self._end()
 
     def _reply(self, ask: Ask) -> bytes:
-        details = ask.token or (ask.local and self._loopback)
+        details = ask.token or (ask.local and is_loopback(self._peer))
         form = {"head_only": ask.head_only, "keep_alive": ask.keep_alive}
         if ask.explain and details:
             return self._board.explain(ask.route, **form)
@@ -121,13 +104,12 @@ class Connection(asyncio.BufferedProtocol):
     def _end(self) -> None:
         """Close in stages (RFC 9112, section 9.6): closed at once with input unread, the client may lose the answer."""
         self._ended = True
-        with suppress(OSError):  # the client has gone already
-            self._transport.write_eof()
+        self.end()
 
     def _throw_away(self, count: int) -> None:
         self._may_throw_away -= count
         if self._may_throw_away < 0:
-            self._transport.abort()
+            self.close()
 
 
 def _skip_empty_lines(data: bytes, start: int) -> int:

@@ -19,7 +19,19 @@ from sidecar.core.sink import SinkState
 from sidecar.core.snapshot import CheckView, Snapshot
 from sidecar.core.state import DeploymentStatus, Health
 from sidecar.core.verdict import Observation, Outcome
-from sidecar.serve.moments import moment
+from sidecar.serve.facts import (
+    DrainView,
+    GatewayView,
+    HoldView,
+    MaintenanceView,
+    ReleaseView,
+    view_drain,
+    view_gateway,
+    view_hold,
+    view_maintenance,
+    view_release,
+)
+from sidecar.serve.moments import moment, when
 from sidecar.serve.response import Page
 from sidecar.serve.routes import Route
 from sidecar.serve.sinks import SinkView, view_sinks
@@ -69,31 +81,6 @@ class _Component(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="
     notes: dict[str, str | int | float] | None = None
 
 
-class _Gateway(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    phase: str
-    since: datetime | None = None
-    address: str
-    pid: int | None = None
-    started: datetime | None = None
-    unproven: str | None = None
-
-
-class _Drain(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    phase: str
-    since: datetime | None = None
-    reason: str | None = None
-    total: int
-    shadow: bool = False
-    withheld: dict[str, str] | None = None
-
-
-class _Maintenance(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    reason: str
-    by: str
-    since: datetime | None = None
-    until: datetime | None = None
-
-
 class _Health(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     status: Status
     deployment_status: DeploymentStatus
@@ -106,9 +93,11 @@ class _Health(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="cam
     checks: dict[str, list[_Component]]
     time: datetime | None = None
     believe_until: datetime | None = None
-    gateway: _Gateway | None = None
-    drain: _Drain | None = None
-    maintenance: _Maintenance | None = None
+    gateway: GatewayView | None = None
+    drain: DrainView | None = None
+    maintenance: MaintenanceView | None = None
+    release: ReleaseView | None = None
+    hold: HoldView | None = None
     sinks: dict[str, SinkView] | None = None
     explain: Forecast | None = None
 
@@ -175,17 +164,19 @@ def _detailed(
         status=status,
         deployment_status=health.status,
         version=about.version,
-        release_id=plan.release.id,
+        release_id=snapshot.state.release.id if snapshot.state.release else plan.release.id,
         service_id=about.service_id,
         description="health of an MCP gateway and its upstreams, seen by the sidecar beside it",
         output="; ".join(health.reasons) or None,
         notes=[f"configuration: {plan.source}", *plan.remarks],
         checks={_key(view): [_component(view, snapshot)] for view in snapshot.checks},
         time=moment(snapshot.wall),
-        believe_until=_when(health.believe_until, snapshot),
-        gateway=_gateway(snapshot),
-        drain=_drain(snapshot),
-        maintenance=_maintenance(snapshot),
+        believe_until=when(health.believe_until, snapshot),
+        gateway=view_gateway(snapshot),
+        drain=view_drain(snapshot),
+        maintenance=view_maintenance(snapshot),
+        release=view_release(snapshot),
+        hold=view_hold(snapshot),
         sinks=view_sinks(sinks) or None,
         explain=explained,
     )
@@ -207,11 +198,11 @@ def _component(view: CheckView, snapshot: Snapshot) -> _Component:
         target=plan.target,
         on_failure=plan.on_failure,
         state=check.state,
-        since=_when(check.since, snapshot),
+        since=when(check.since, snapshot),
         failures=check.failures,
         successes=check.successes,
         evidence=verdict.evidence if verdict else None,
-        believe_until=_when(stale_at(check, plan), snapshot),
+        believe_until=when(stale_at(check, plan), snapshot),
         phases=_phases(seen) if seen else None,
         notes=dict(seen.notes) if seen and seen.notes else None,
     )
@@ -228,51 +219,12 @@ def _phases(seen: Observation) -> dict[str, float] | None:
     return {phase.name: _milliseconds(phase.seconds) for phase in seen.phases} or None
 
 
-def _gateway(snapshot: Snapshot) -> _Gateway:
-    where, gateway = snapshot.state.plan.gateway, snapshot.state.gateway
-    process = gateway.process
-    return _Gateway(
-        phase=gateway.phase,
-        since=_when(gateway.since, snapshot) if gateway.since else None,
-        address=f"{where.host}:{where.port}",
-        pid=process.pid if process else None,
-        started=_when(process.started, snapshot) if process else None,
-        unproven=gateway.unproven,
-    )
-
-
-def _drain(snapshot: Snapshot) -> _Drain:
-    state = snapshot.state
-    return _Drain(
-        phase=state.drain.phase,
-        since=_when(state.drain.since, snapshot) if state.drain.since else None,
-        reason=state.drain.reason or None,
-        total=state.drain.total,
-        shadow=state.plan.drain.shadow,
-        withheld={"guard": state.withheld.guard, "reason": state.withheld.reason} if state.withheld else None,
-    )
-
-
-def _maintenance(snapshot: Snapshot) -> _Maintenance | None:
-    word = snapshot.state.maintenance
-    if word is None:
-        return None
-    return _Maintenance(
-        reason=word.reason, by=word.by, since=_when(word.since, snapshot), until=_when(word.until, snapshot)
-    )
-
-
 def _key(view: CheckView) -> str:
     return f"{view.plan.name}:responseTime"
 
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
-
-
-def _when(at: float, snapshot: Snapshot) -> datetime | None:
-    """Turn a moment of CLOCK_BOOTTIME into one for people."""
-    return moment(snapshot.wall + (at - snapshot.at))
 
 
 def _encode(shown: Any) -> bytes:

@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
 
-import anyio
 from msgspec import Struct
 
 from sidecar.core.plan import ServerPlan
 from sidecar.serve.board import Board
-from sidecar.serve.connection import READ_AT_ONCE, Connection
+from sidecar.serve.connection import Connection
 from sidecar.serve.pool import Pool
 from sidecar.serve.routes import Ask, Beat, Refusal, decide
 from sidecar.serve.sockets import open_sockets
@@ -67,10 +66,8 @@ async def listen(
         look(decision)
         return decision
 
-    buffer = memoryview(bytearray(READ_AT_ONCE))
-    acceptors = [
-        _Acceptor(listener, pool, partial(Connection, board, remembering, beat, pool, buffer)) for listener in sockets
-    ]
+    connect = partial(Connection, board, remembering, beat, pool)
+    acceptors = [_Acceptor(listener, pool, connect) for listener in sockets]
     try:
         for acceptor in acceptors:
             acceptor.start()
@@ -83,10 +80,6 @@ async def listen(
         for acceptor in acceptors:
             acceptor.stop()
         pool.close()
-        with anyio.CancelScope(shield=True):
-            for acceptor in acceptors:
-                await acceptor.wait_handed_over()
-            await pool.wait_empty()
 
 
 class _Acceptor:
@@ -96,12 +89,11 @@ class _Acceptor:
     has its answer; this one lets the longest idle connection make room.
     """
 
-    def __init__(self, listener: socket.socket, pool: Pool, protocol: Callable[[], Connection]) -> None:
+    def __init__(self, listener: socket.socket, pool: Pool, connect: Callable[..., Connection]) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._pool = pool
-        self._protocol = protocol
-        self._handing_over: set[asyncio.Task[object]] = set()
+        self._connect = connect
         self._pause: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -115,14 +107,10 @@ class _Acceptor:
             self._pause.cancel()
         self._listener.close()
 
-    async def wait_handed_over(self) -> None:
-        """Wait until every accepted connection is in the pool's hands."""
-        await asyncio.gather(*self._handing_over, return_exceptions=True)
-
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
             try:
-                peer, _ = self._listener.accept()
+                sock, address = self._listener.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -130,10 +118,8 @@ class _Acceptor:
                     self._make_room()
                     return
                 continue  # accept(2) hands on the network errors of the connection that it would have returned
-            peer.setblocking(False)
-            task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, peer))
-            self._handing_over.add(task)
-            task.add_done_callback(self._handing_over.discard)
+            sock.setblocking(False)
+            self._connect(sock=sock, peer=address[0]).open()
 
     def _make_room(self) -> None:
         if not self._pool.evict():

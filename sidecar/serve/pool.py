@@ -3,6 +3,8 @@
 import asyncio
 from collections import OrderedDict
 
+from sidecar.serve.wire import Wire
+
 
 class Pool:
     """The open connections, longest idle first. Idle is whoever completes no request, however busily it sends.
@@ -15,58 +17,41 @@ class Pool:
         self._limit = limit
         self._idle_timeout = idle_timeout
         self._loop = asyncio.get_running_loop()
-        self._idle_since: OrderedDict[asyncio.Transport, float] = OrderedDict()
+        self._idle_since: OrderedDict[Wire, float] = OrderedDict()
         self._sweep: asyncio.TimerHandle | None = None
-        self._closed = False
-        self._present = 0
-        self._empty = asyncio.Event()
-        self._empty.set()
 
-    def add(self, transport: asyncio.Transport) -> None:
-        """Take in a new connection; it is aborted at once when the pool is closed."""
-        self._present += 1
-        self._empty.clear()
-        if self._closed:
-            transport.abort()
-            return
+    def add(self, connection: Wire) -> None:
+        """Take in a new connection."""
         if len(self._idle_since) >= self._limit:
             self.evict()
-        self._idle_since[transport] = self._loop.time()
+        self._idle_since[connection] = self._loop.time()
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._idle_timeout, self._close_idle)
 
-    def touch(self, transport: asyncio.Transport) -> None:
+    def touch(self, connection: Wire) -> None:
         """Note that a connection has just completed a request."""
-        if transport in self._idle_since:
-            self._idle_since[transport] = self._loop.time()
-            self._idle_since.move_to_end(transport)
+        if connection in self._idle_since:
+            self._idle_since[connection] = self._loop.time()
+            self._idle_since.move_to_end(connection)
 
-    def remove(self, transport: asyncio.Transport) -> None:
+    def remove(self, connection: Wire) -> None:
         """Forget a connection that is lost."""
-        self._idle_since.pop(transport, None)
-        self._present -= 1
-        if not self._present:
-            self._empty.set()
+        self._idle_since.pop(connection, None)
 
     def evict(self) -> bool:
-        """Abort the connection that is longest idle; False when there is none."""
+        """Close the connection that is longest idle; False when there is none."""
         if not self._idle_since:
             return False
-        transport, _ = self._idle_since.popitem(last=False)
-        transport.abort()
+        connection, _ = self._idle_since.popitem(last=False)
+        connection.close()
         return True
 
     def close(self) -> None:
-        """Abort every connection, and every one that is added from now on."""
-        self._closed = True
+        """Close every connection."""
         if self._sweep is not None:
             self._sweep.cancel()
         while self.evict():
             pass
-
-    async def wait_empty(self) -> None:
-        """Wait until every connection is lost."""
-        await self._empty.wait()
 
     def _close_idle(self) -> None:
         self._sweep = None

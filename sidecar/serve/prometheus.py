@@ -9,9 +9,10 @@ from itertools import accumulate
 
 from sidecar.core.drain import DrainPhase
 from sidecar.core.health import CheckState
+from sidecar.core.release import ReleasePhase
 from sidecar.core.sink import SinkState
 from sidecar.core.snapshot import CheckView, Snapshot
-from sidecar.core.state import DeploymentStatus, GatewayPhase, Guard, Health
+from sidecar.core.state import DeploymentStatus, GatewayPhase, Guard, Health, State
 from sidecar.core.tally import BUCKETS
 from sidecar.serve.health_json import About
 from sidecar.serve.response import Page
@@ -56,6 +57,7 @@ def _deployment(snapshot: Snapshot, health: Health) -> Iterator[str]:
     yield from _single(
         "sidecar_status_transitions_total", "counter", "Changes of the deployment status.", snapshot.transitions
     )
+    yield from _release(state)
     yield from _single(
         "sidecar_maintenance", "gauge", "1 while an operator has taken this replica out.", state.maintenance is not None
     )
@@ -64,6 +66,21 @@ def _deployment(snapshot: Snapshot, health: Health) -> Iterator[str]:
         "sidecar_gateway_restarts_total", "counter", "Restarts of the gateway in parent mode.", state.child.restarts
     )
     yield from _single("sidecar_loop_lag_seconds", "gauge", "Longest recent delay of the event loop.", snapshot.lag)
+
+
+def _release(state: State) -> Iterator[str]:
+    """Tell what becomes of the release; nothing where none is judged."""
+    yield from _single(
+        "sidecar_hold", "gauge", "1 while an operator has stopped all automation.", state.memory.hold is not None
+    )
+    if state.release is not None:
+        yield from _family(
+            "sidecar_release_phase", "gauge", "What the release is; 1 for the one it is.",
+            _one_of(ReleasePhase, state.release.phase, label="phase"),
+        )  # fmt: skip
+        yield from _single(
+            "sidecar_rollback_under_way", "gauge", "1 while a rollback is carried out.", state.rollback.is_under_way
+        )
 
 
 def _drain(snapshot: Snapshot) -> Iterator[str]:

@@ -25,8 +25,8 @@ def refused(port: int) -> str:
 
 
 def silent(port: int) -> str:
-    """A probe of somebody who never answers."""
-    return f'kind = "http"\nurl = "http://127.0.0.1:{port}/"'
+    """A probe of somebody who never answers, and is waited for as long as a test takes."""
+    return f'kind = "http"\nurl = "http://127.0.0.1:{port}/"\ntimeout = "5m"\ninterval = "5m"'
 
 
 def test_every_probe_has_its_line_with_reason_and_phases(web, configure, tmp_path):

@@ -276,6 +276,11 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.state.health.believe_until == min(ends.values())
 
     @invariant()
+    def whatever_passes_has_passed_once(self):
+        """So a passing check never stands against the start, and need not be asked."""
+        assert all(check.latched for check in self.state.checks.values() if check.state is CheckState.PASSING)
+
+    @invariant()
     def maintenance_outranks_every_probe(self):
         """While it lasts the replica is never ready and always alive."""
         if self.state.maintenance is not None:

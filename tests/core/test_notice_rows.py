@@ -12,8 +12,9 @@ from sidecar.core.state import DeploymentStatus
 
 UNTOLD = {
     EventKind.REMARK, EventKind.GATEWAY_APPEARED, EventKind.GATEWAY_UNPROVEN, EventKind.GATEWAY_EXITED,
-    EventKind.CHILD_STARTED, EventKind.DRAIN_ADVANCED, EventKind.ROLLBACK_ADVANCED, EventKind.STOPPING,
-    EventKind.OBSERVER_LATE, EventKind.SINK_FAILING, EventKind.SINK_RECOVERED, EventKind.NOTICE_LOST,
+    EventKind.CHILD_STARTED, EventKind.DRAIN_ADVANCED, EventKind.DRAIN_HOOK, EventKind.ROLLBACK_ADVANCED,
+    EventKind.STOPPING, EventKind.OBSERVER_LATE, EventKind.SINK_FAILING, EventKind.SINK_RECOVERED,
+    EventKind.NOTICE_LOST,
 }  # fmt: skip
 """They are in the log; what they lead to is told."""
 

@@ -1,6 +1,7 @@
 """The project's own Procfile under honcho, with real gateways: start, planned stop, sudden death."""
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 from anyio.from_thread import start_blocking_portal
-from servers.asking import ask, watching
+from servers.asking import ask, tell, watching
 from servers.brightdata import TOKEN, FakeBrightData
+from servers.configuration import short
 from servers.deployment import PROCFILE, WITHIN, Deployment, Program
 from servers.http import serving
 from servers.mcp_client import Call
@@ -141,3 +143,18 @@ def test_when_either_is_killed_the_whole_deployment_ends(deployment: Deployment,
 
     assert honcho.exit_status() != 0
     assert deployment.processes() == []
+
+
+def test_a_drain_may_take_longer_than_the_five_seconds_of_honcho(deployment: Deployment) -> None:
+    """They count from the gateway's end: that comes first, the sidecar last, and honcho ends with the gateway's 0."""
+    path = shlex.quote(str(deployment.configure(short(lame_duck="5500ms"))))
+    gateway = shlex.join(deployment.gateway_command())
+    honcho = deployment.honcho(f"web: exec {gateway}\nhealth: exec sidecar run --config {path}\n")
+    honcho.event("status_changed", after="ready")
+    tell(deployment.gateway_port, "become/status/500")
+    begun, terminated = honcho.event("drain_begun"), honcho.event("terminated")
+    assert terminated["heard"] - begun["heard"] > 5
+    honcho.event("stopped")
+    assert honcho.exit_status() == 0
+    ends = [match[0] for line in honcho.lines if (match := re.search(r"\w+\.1 stopped \(rc=-?\d+\)", line))]
+    assert ends == ["web.1 stopped (rc=0)", "health.1 stopped (rc=-15)"]

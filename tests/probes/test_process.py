@@ -167,7 +167,9 @@ async def test_a_process_that_is_lost_from_sight(gateway):
     probe = probe_of(lambda: known[0], GatewayPlan(port=gateway.port))
     await look(probe)
     known[0] = None
-    assert (await look(probe)).outcome is Outcome.UNKNOWN
+    verdict = await look(probe)
+    assert verdict.outcome is Outcome.UNKNOWN
+    assert verdict.reason.endswith(f"held by user {os.geteuid()}, by a process that is not proven yet")
     verdict = await look(probe)
     assert verdict.outcome is Outcome.WARN
     assert f"held by user {os.geteuid()}, but nobody proven" in verdict.reason

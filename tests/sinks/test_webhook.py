@@ -126,8 +126,8 @@ async def test_a_redirection_is_not_followed(status):
     ("value", "seconds"),
     [
         ("7", 7.0),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), pytest.approx(3600, abs=300)),
-        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0.0),
+        ("in an hour", pytest.approx(3600, abs=300)),
+        ("Wed, 25 Nov 2026 12:00:00 GMT", 0.0),
         ("9" * 400, 999999999.0),
         ("soon", None),
         ("-5", None),
@@ -135,6 +135,8 @@ async def test_a_redirection_is_not_followed(status):
 )
 async def test_retry_after_is_read(value, seconds):
     """Seconds or a date; what is neither is left alone."""
+    if value == "in an hour":
+        value = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     async with receiving(whole(429, b"", f"Retry-After: {value}".encode())) as receiver:
         assert (await refusal(receiver)).retry_after == seconds
 

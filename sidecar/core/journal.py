@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from sidecar.core.drain import DrainStep
 from sidecar.core.memory import Memory
 from sidecar.core.plan import Target
 from sidecar.core.release import Hold, KnownGood
@@ -134,6 +135,12 @@ class ChildEnded(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     words: str
 
 
+class DrainAdvanced(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """The drain's actor took a step: how long work in flight took is evidence. ``cancel``: its step was refused."""
+
+    step: DrainStep
+
+
 class StopRequested(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     """The sidecar was asked to stop."""
 
@@ -255,6 +262,7 @@ Entry = (
     | GatewayExited
     | ChildStarted
     | ChildEnded
+    | DrainAdvanced
     | StopRequested
     | ObserverLate
     | MaintenanceBegun

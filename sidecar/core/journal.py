@@ -91,9 +91,6 @@ class Lost(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     count: int
 
 
-# Facts ------------------------------------------------------------------------------------------------------------
-
-
 class Verdicts(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     """Verdicts of one probe that say the same, evenly spread from ``at`` to ``last``: when they were reported."""
 
@@ -178,9 +175,6 @@ class DrainOrdered(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     by: str
 
 
-# Facts about releases ---------------------------------------------------------------------------------------------
-
-
 class MemoryRecalled(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     """The store said something else about releases than before. All its times are Unix time."""
 
@@ -235,9 +229,6 @@ class RollbackAdvanced(_Entry, frozen=True, kw_only=True, omit_defaults=True):
 
     step: RollbackStep
     detail: str = ""
-
-
-# What was said ----------------------------------------------------------------------------------------------------
 
 
 class Told(_Entry, frozen=True, kw_only=True, omit_defaults=True, tag="event"):

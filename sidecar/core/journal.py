@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from sidecar.core.drain import DrainStep
 from sidecar.core.memory import Memory
 from sidecar.core.plan import Target
 from sidecar.core.release import Hold, KnownGood
@@ -90,9 +91,6 @@ class Lost(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     count: int
 
 
-# Facts ------------------------------------------------------------------------------------------------------------
-
-
 class Verdicts(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     """Verdicts of one probe that say the same, evenly spread from ``at`` to ``last``: when they were reported."""
 
@@ -134,6 +132,12 @@ class ChildEnded(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     words: str
 
 
+class DrainAdvanced(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """The drain's actor took a step: how long work in flight took is evidence. ``cancel``: its step was refused."""
+
+    step: DrainStep
+
+
 class StopRequested(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     """The sidecar was asked to stop."""
 
@@ -169,9 +173,6 @@ class DrainOrdered(_Entry, frozen=True, kw_only=True, omit_defaults=True):
 
     reason: str
     by: str
-
-
-# Facts about releases ---------------------------------------------------------------------------------------------
 
 
 class MemoryRecalled(_Entry, frozen=True, kw_only=True, omit_defaults=True):
@@ -230,9 +231,6 @@ class RollbackAdvanced(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     detail: str = ""
 
 
-# What was said ----------------------------------------------------------------------------------------------------
-
-
 class Told(_Entry, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
     """An event, as it was told to people."""
 
@@ -255,6 +253,7 @@ Entry = (
     | GatewayExited
     | ChildStarted
     | ChildEnded
+    | DrainAdvanced
     | StopRequested
     | ObserverLate
     | MaintenanceBegun

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sidecar.core.drain import DrainPhase, DrainStep
+from sidecar.core.drain import DrainPhase, DrainState, DrainStep
 from sidecar.core.events import (
     Action,
     CancelDrain,
@@ -16,6 +16,7 @@ from sidecar.core.events import (
     ObserverLate,
     Replanned,
     Severity,
+    TimePassed,
 )
 from sidecar.core.health import Check, CheckState, cause_of
 from sidecar.core.narrate_release import tell_release
@@ -189,8 +190,17 @@ def _maintenance(before: State, after: State, fact: Fact, now: float) -> Iterato
 
 def _drain(before: State, after: State, fact: Fact, actions: tuple[Action, ...], now: float) -> Iterator[Event]:
     old, new = before.drain, after.drain
-    if old.phase is new.phase:
-        return
+    if old.phase is not DrainPhase.IDLE and new.total > old.total:
+        # One is over, and the same moment begins the next.
+        yield from _drain_moved(old, DrainState(), fact, actions, now)
+        yield from _drain_moved(DrainState(), new, TimePassed(), (), now)
+    elif old.phase is not new.phase:
+        yield from _drain_moved(old, new, fact, actions, now)
+
+
+def _drain_moved(
+    old: DrainState, new: DrainState, fact: Fact, actions: tuple[Action, ...], now: float
+) -> Iterator[Event]:
     if old.phase is DrainPhase.IDLE:
         kind, message = (
             EventKind.DRAIN_BEGUN,

@@ -6,7 +6,6 @@ not have changes nothing of what follows it: what the gateway would have done th
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from heapq import merge
 
 from msgspec.structs import replace
@@ -35,7 +34,7 @@ def replay(entries: Iterable[Entry], plan: Plan) -> Iterator[Event]:
     """
     past = _Past(plan)
     for run in _runs(entries):
-        for at, _, _, entry, verdict in merge(*map(_moments, enumerate(run))):
+        for at, _, entry, verdict in merge(*map(_moments, enumerate(run))):
             yield from past.take(at, entry, verdict)
 
 
@@ -50,14 +49,14 @@ def _runs(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     yield run
 
 
-def _moments(numbered: tuple[int, Entry]) -> Iterator[tuple[float, bool, int, Entry, Verdict | None]]:
-    """Give an entry's moments in order. What was told of a fact comes after it."""
+def _moments(numbered: tuple[int, Entry]) -> Iterator[tuple[float, int, Entry, Verdict | None]]:
+    """Give an entry's moments in order."""
     number, entry = numbered
     if isinstance(entry, journal.Verdicts):
         for at, verdict in spread_out(entry):
-            yield at, False, number, entry, verdict
+            yield at, number, entry, verdict
     else:
-        yield entry.at, isinstance(entry, journal.Told), number, entry, None
+        yield entry.at, number, entry, None
 
 
 class _Past:
@@ -77,11 +76,11 @@ class _Past:
                 yield from self._begin_in_the_middle(entry)
             case journal.Replanned():
                 yield from self._step(events.Replanned(self._plan_of(entry)), at)
-            case journal.Told():
+            case journal.DrainAdvanced():
                 yield from self._follow_actor(entry)
             case journal.Verdicts() if verdict is not None:
                 yield from self._step(ProbeReported(entry.probe, verdict), at)
-            case journal.SidecarRuns() | journal.Verdicts() | journal.Lost():
+            case journal.SidecarRuns() | journal.Verdicts() | journal.Lost() | journal.Told():
                 return
             case _:
                 yield from self._step(fact_of(entry), at)
@@ -109,23 +108,24 @@ class _Past:
             due = _due(self._state.drain, self._state.plan.drain)
             if due is None or due[0] > now:
                 return
-            at, following = due
-            try:
-                yield from self._ask(following, at)
-            except IllegalTransitionError:  # the evidence is too old to send a signal on it
-                yield from self._ask(DrainStep.CANCEL, at)
+            yield from self._ask(due[1], due[0])
 
-    def _follow_actor(self, event: journal.Told) -> Iterator[Event]:
+    def _follow_actor(self, past: journal.DrainAdvanced) -> Iterator[Event]:
         """Take the step that the past's own drain took now, if this one has come as far: it knew of work in flight."""
-        if self._state is None or self._state.drain.phase != event.before:
+        if self._state is None:
             return
-        following = _step_of(event, self._state.plan.drain)
+        following = _counterpart(past.step, self._state.drain.phase, self._state.plan.drain)
+        if following is DrainStep.QUIESCE and _lame_duck_left(self._state, past.at) > 0:
+            return  # by these rules it is too early
         if following is not None:
-            with suppress(IllegalTransitionError):  # by these rules it is too early
-                yield from self._ask(following, event.at)
+            yield from self._ask(following, past.at)
 
     def _ask(self, following: DrainStep, at: float) -> Iterator[Event]:
-        return self._step(DrainAdvanced(following), at)
+        """Ask for a step as the actor does: what is refused is called off."""
+        try:
+            yield from self._step(DrainAdvanced(following), at)
+        except IllegalTransitionError:  # the evidence is too old to send a signal on it
+            yield from self._step(DrainAdvanced(DrainStep.CANCEL), at)
 
     def _step(self, fact: Fact, at: float) -> Iterator[Event]:
         if self._state is None:
@@ -141,19 +141,25 @@ class _Past:
         yield from told
 
 
-def _step_of(event: journal.Told, rules: DrainPlan) -> DrainStep | None:
-    """Tell which step by these rules is the one that the event tells of."""
-    match event.kind, event.before:
-        case EventKind.DRAIN_ADVANCED, DrainPhase.LAME_DUCK:
+def _counterpart(step: DrainStep, phase: DrainPhase, rules: DrainPlan) -> DrainStep | None:
+    """Tell which step by these rules is the one that the past's actor took; None where this drain is elsewhere."""
+    match phase, step:
+        case DrainPhase.LAME_DUCK, DrainStep.QUIESCE | DrainStep.CANCEL:
             return DrainStep.QUIESCE
-        case EventKind.DRAIN_ADVANCED | EventKind.DRAIN_FINISHED, DrainPhase.QUIESCING:
+        case DrainPhase.QUIESCING, DrainStep.SIGNAL | DrainStep.FINISH | DrainStep.CANCEL:
             return _after_quiesce(rules)
-        case EventKind.DRAIN_ADVANCED, DrainPhase.SIGNALLED:
+        case DrainPhase.SIGNALLED, DrainStep.ESCALATE if rules.escalate:
             return DrainStep.ESCALATE
-        case EventKind.DRAIN_FINISHED, DrainPhase.SIGNALLED | DrainPhase.KILLED:
+        case DrainPhase.SIGNALLED, DrainStep.ESCALATE | DrainStep.FINISH:
+            return DrainStep.FINISH
+        case DrainPhase.KILLED, DrainStep.FINISH:
             return DrainStep.FINISH
         case _:
             return None
+
+
+def _lame_duck_left(state: State, now: float) -> float:
+    return state.drain.begun + state.plan.drain.lame_duck - now
 
 
 def _due(drain: DrainState, rules: DrainPlan) -> tuple[float, DrainStep] | None:

@@ -37,12 +37,14 @@ Plain = (
 )
 """The entries that are one fact each."""
 
+Written = Plain | journal.DrainAdvanced
+"""And what the drain's actor did, which a replay may have to do otherwise."""
 
-def entry_of(fact: Fact, at: float, offset: float) -> Plain | None:  # noqa: C901 - one case for each fact
+
+def entry_of(fact: Fact, at: float, offset: float) -> Written | None:  # noqa: C901, PLR0912 - a case for each fact
     """Write a fact down; ``offset`` is Unix time less CLOCK_BOOTTIME.
 
-    None for those that are not written so: verdicts make runs, a plan is told by its fingerprint, and what a drain's
-    actor asks for follows from the rules.
+    None for those that are not written so: verdicts make runs, and a plan is told by its fingerprint.
     """
     match fact:
         case events.GatewayAppeared(process, unproven):
@@ -67,8 +69,10 @@ def entry_of(fact: Fact, at: float, offset: float) -> Plain | None:  # noqa: C90
             return journal.TimePassed(at=at)
         case events.DrainOrdered(reason, by):
             return journal.DrainOrdered(at=at, reason=keep(reason), by=keep(by))
-        case ProbeReported() | Replanned() | DrainAdvanced():
+        case ProbeReported() | Replanned():
             return None
+        case DrainAdvanced(step):
+            return journal.DrainAdvanced(at=at, step=step)
         case _:
             return _release_entry(fact, at, offset)
 

@@ -15,9 +15,14 @@ from sidecar.core.events import (
     Fact,
     GatewayAppeared,
     GatewayExited,
+    HoldBegun,
+    HoldEnded,
     MemoryRecalled,
     ProbeReported,
+    ReleasePromoted,
     Replanned,
+    RollbackAdvanced,
+    RollbackOrdered,
 )
 from sidecar.core.flight import RECENT
 from sidecar.core.identity import GatewayProcess
@@ -111,6 +116,8 @@ class Recorder:
                 self._child, self._gateway = process, None
             case ChildEnded():
                 self._child = self._gateway = None
+            case HoldBegun() | HoldEnded() | ReleasePromoted() | RollbackOrdered() | RollbackAdvanced():
+                self._recalled = None  # what the store says next is news, even if it is what it had said before
             case Replanned(plan):
                 self._plan = plan
                 self.close_runs()

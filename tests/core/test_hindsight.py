@@ -3,9 +3,20 @@
 import pytest
 from builders import plan, probe
 
+from sidecar.core.drain import DrainStep
 from sidecar.core.errors import SidecarError
 from sidecar.core.hindsight import Row, Sort, look_back
-from sidecar.core.journal import GatewayAppeared, Lost, Process, SidecarRuns, SidecarStarted, Told, Verdicts, Watched
+from sidecar.core.journal import (
+    DrainAdvanced,
+    GatewayAppeared,
+    Lost,
+    Process,
+    SidecarRuns,
+    SidecarStarted,
+    Told,
+    Verdicts,
+    Watched,
+)
 from sidecar.core.plan import Target
 from sidecar.core.verdict import Evidence, Outcome
 
@@ -42,10 +53,9 @@ def status(at, before, after, *reasons):
     )
 
 
-def drain_step(at, before, after):
-    """A step of the drain that was told."""
-    kind = "drain_finished" if after == "idle" else "drain_advanced"
-    return Told(at=T0 + at, kind=kind, severity="warning", message="", before=before, after=after)
+def drain_step(at, step):
+    """A step of the drain's actor."""
+    return DrainAdvanced(at=T0 + at, step=step)
 
 
 START = SidecarStarted(at=T0, plan="p", probes=(watched(),), replica="r1", version="0")
@@ -59,9 +69,9 @@ PAST = [
     status(1, "starting", "ready"),
     status(23, "ready", "unhealthy", "web: refused"),
     Told(at=T0 + 33, kind="drain_begun", severity="warning", message="draining process 100: refused"),
-    drain_step(35, "lame_duck", "quiescing"),
-    drain_step(36, "quiescing", "signalled"),
-    drain_step(61.5, "signalled", "idle"),
+    drain_step(35, DrainStep.QUIESCE),
+    drain_step(36, DrainStep.SIGNAL),
+    drain_step(61.5, DrainStep.FINISH),
     status(61.5, "unhealthy", "ready"),
 ]
 """Forty seconds of refused connections, in which the gateway was drained and did not go."""

@@ -236,6 +236,19 @@ def test_a_drain_goes_on_to_its_signal_and_ends_with_the_exit():
     ]
 
 
+def test_a_drain_that_begins_as_another_ends_is_told_like_any_other():
+    """Given up while the failure goes on and no pause forbids the next: one is over, one has begun."""
+    sidecar = draining(lame_duck=0.0, cool_down=1.0)
+    sidecar.take(DrainAdvanced(DrainStep.QUIESCE))
+    sidecar.take(DrainAdvanced(DrainStep.SIGNAL))
+    sidecar.fail("web", 5)
+    sidecar.take(DrainAdvanced(DrainStep.FINISH))
+    over, begun = (event for event in sidecar.events[-2:])
+    assert (over.kind, over.before, over.after) == (EventKind.DRAIN_FINISHED, "signalled", "idle")
+    assert (begun.kind, begun.before, begun.after) == (EventKind.DRAIN_BEGUN, "idle", "lame_duck")
+    assert begun.message.startswith("draining process 100: web has failed for")
+
+
 def test_a_signal_on_evidence_that_is_too_old_is_refused():
     """A stalled engine freezes drains."""
     sidecar = draining(lame_duck=5.0)

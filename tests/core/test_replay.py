@@ -4,9 +4,10 @@ import pytest
 from builders import plan, probe
 from msgspec.structs import replace
 
-from sidecar.core.drain import DrainPhase
+from sidecar.core.drain import DrainPhase, DrainStep
 from sidecar.core.events import EventKind
 from sidecar.core.journal import (
+    DrainAdvanced,
     DrainOrdered,
     GatewayAppeared,
     GatewayExited,
@@ -17,7 +18,6 @@ from sidecar.core.journal import (
     Replanned,
     SidecarRuns,
     SidecarStarted,
-    Told,
     Verdicts,
     Watched,
 )
@@ -118,14 +118,14 @@ def test_shadow_drains_send_no_signal():
     assert [event.after for event in events[:3]] == [DrainPhase.LAME_DUCK, DrainPhase.QUIESCING, DrainPhase.IDLE]
 
 
-def advanced(at, before, after, kind=EventKind.DRAIN_ADVANCED):
-    """What the past's drain said."""
-    return Told(at=T0 + at, kind=kind, severity="warning", message="", before=before, after=after)
+def advanced(at, step):
+    """What the past's drain did."""
+    return DrainAdvanced(at=T0 + at, step=step)
 
 
 def test_a_drain_that_the_past_had_takes_its_steps_when_it_took_them():
     """How long work in flight lasted is evidence: the signal comes when it came."""
-    past = [*OUTAGE, advanced(33.01, "lame_duck", "quiescing"), advanced(34.5, "quiescing", "signalled")]
+    past = [*OUTAGE, advanced(33.01, DrainStep.QUIESCE), advanced(34.5, DrainStep.SIGNAL)]
     past += [GatewayExited(at=T0 + 34.75, process=GATEWAY), appeared(50, Process(200, 9, T0 + 49))]
     events = [event for event in replay(past, rules()) if event.kind.startswith("drain_")]
     assert [round(event.at - T0, 3) for event in events] == [31.0, 33.01, 34.5, 34.75]
@@ -133,9 +133,42 @@ def test_a_drain_that_the_past_had_takes_its_steps_when_it_took_them():
 
 def test_a_step_of_the_past_that_is_too_early_by_the_new_rules_is_not_taken():
     """Lame duck lasts as long as the new rules say, whatever the past did."""
-    past = [*OUTAGE, advanced(33.01, "lame_duck", "quiescing")]
+    past = [*OUTAGE, advanced(33.01, DrainStep.QUIESCE)]
     events = [event for event in replay(past, rules(lame_duck=6.0)) if event.kind is EventKind.DRAIN_ADVANCED]
     assert events[0].at - T0 == 37.25
+
+
+@pytest.mark.parametrize(
+    ("rule", "steps", "after"),
+    [
+        ({}, [DrainStep.QUIESCE, DrainStep.SIGNAL, DrainStep.ESCALATE], ["quiescing", "signalled", "killed"]),
+        ({}, [DrainStep.QUIESCE, DrainStep.FINISH], ["quiescing", "signalled"]),
+        ({"shadow": True}, [DrainStep.QUIESCE, DrainStep.SIGNAL], ["quiescing", "idle"]),
+        (
+            {"escalate": False},
+            [DrainStep.QUIESCE, DrainStep.SIGNAL, DrainStep.ESCALATE],
+            ["quiescing", "signalled", "idle"],
+        ),
+        ({}, [DrainStep.ESCALATE], []),
+    ],
+    ids=["the same", "it was shadow", "it is shadow", "nobody is killed", "it is not as far"],
+)
+def test_a_step_of_the_past_is_the_one_that_the_rules_have_for_it(rule, steps, after):
+    """Where one had only pretended, the other sends its signal, and so on; each at the moment of the past."""
+    past = [started(), appeared(), verdicts(1, 20), verdicts(21, 36, Outcome.FAIL)]
+    past += [advanced(33.125 + place, step) for place, step in enumerate(steps)]
+    policy = rules(**({"quiesce": 100.0} | rule))
+    steps_told = (EventKind.DRAIN_ADVANCED, EventKind.DRAIN_FINISHED)
+    told = [event for event in replay(past, policy) if event.kind in steps_told]
+    assert [event.after for event in told if (event.at - T0) % 1 == 0.125] == after
+
+
+def test_a_signal_that_was_refused_calls_the_drain_off_again():
+    """The evidence was too old then, and is too old in the replay."""
+    past = [started(), appeared(), verdicts(1, 20), verdicts(21, 31, Outcome.FAIL), verdicts(70, 80)]
+    past += [advanced(33.1, DrainStep.QUIESCE), advanced(62.0, DrainStep.CANCEL)]
+    told = [event for event in replay(past, rules(quiesce=60.0)) if event.kind.startswith("drain_")]
+    assert (told[-2].kind, told[-2].at - T0) == (EventKind.DRAIN_CANCELLED, 62.0)
 
 
 def test_probes_that_did_not_run_are_left_out():

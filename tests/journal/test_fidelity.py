@@ -4,6 +4,7 @@ from builders import plan, probe, process, verdict
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from msgspec.structs import replace
 
 from sidecar.core.drain import DrainPhase, DrainStep
 from sidecar.core.errors import IllegalTransitionError, RefusedError
@@ -15,20 +16,33 @@ from sidecar.core.events import (
     EventKind,
     GatewayAppeared,
     GatewayExited,
+    HoldBegun,
+    HoldEnded,
     MaintenanceBegun,
     MaintenanceEnded,
+    MemoryRecalled,
     ObserverLate,
     ProbeReported,
+    ReleasePromoted,
     Replanned,
+    RollbackAdvanced,
+    RollbackOrdered,
+    StandingRecalled,
     StopRequested,
     TimePassed,
+    TrafficMeasured,
 )
 from sidecar.core.identity import Ending
 from sidecar.core.journal import write_entry
 from sidecar.core.machine import begin_state, step
+from sidecar.core.memory import Memory
 from sidecar.core.plan import OnFailure, Target
+from sidecar.core.release import Hold, KnownGood
 from sidecar.core.replay import replay
-from sidecar.core.state import Maintenance
+from sidecar.core.rollback import RollbackStep
+from sidecar.core.rules import PlatformKind, ReleasePlan, RollbackPlan
+from sidecar.core.sample import Sample
+from sidecar.core.state import Maintenance, Standing
 from sidecar.core.verdict import Evidence, Outcome
 from sidecar.journal import parse
 from sidecar.journal.recorder import Recorder
@@ -37,6 +51,21 @@ MOMENT = 1 / 1024
 """No two facts come at once. Like every other time here it is a binary fraction, so that sums of them are exact."""
 
 UNIX = 1_700_000_000.0
+
+JUDGED = {
+    "release": ReleasePlan(id="v2", bake=60.0, start_within=100.0, unhealthy_budget=10.0, min_samples=5),
+    "rollback": RollbackPlan(platform=PlatformKind.COMMAND, argv=("true",)),
+}
+TOLD = (
+    EventKind.STATUS_CHANGED,
+    EventKind.DRAIN_BEGUN,
+    EventKind.RELEASE_CHANGED,
+    EventKind.ROLLBACK_BEGUN,
+    EventKind.HOLD_BEGUN,
+    EventKind.HOLD_ENDED,
+)
+V1 = KnownGood(release="v1", at=UNIX)
+HOLD = Hold(reason="a freeze", by="root", at=UNIX)
 
 PLANS = (
     plan(
@@ -51,6 +80,7 @@ PLANS = (
         grace=8.0,
         cool_down=200.0,
     ),
+    replace(plan(probe("web"), drain_after=900.0), **JUDGED),
     plan(probe("web"), drain_after=0.0, min_uptime=0.0, lame_duck=0.0, quiesce=4.0, cool_down=20.0, shadow=True),
     plan(probe("web"), probe("mcp"), drain_after=1.0, min_uptime=0.0, lame_duck=1.0, escalate=False, cool_down=20.0),
 )
@@ -82,7 +112,7 @@ class Fidelity(RuleBasedStateMachine):
         self.recorder.note(fact, self.now)
         for event in events:
             self.recorder.note_event(event)
-            if event.kind in (EventKind.STATUS_CHANGED, EventKind.DRAIN_BEGUN):
+            if event.kind in TOLD:
                 self.happened.append((event.at + UNIX, event.kind, event.before, event.after, event.evidence))
         return True
 
@@ -162,6 +192,17 @@ class Fidelity(RuleBasedStateMachine):
                 TimePassed(),
                 DrainOrdered("an order", "root"),
                 ChildEnded(Ending(1, "ended with status 1")),
+                HoldBegun(HOLD),
+                HoldEnded("root"),
+                MemoryRecalled(Memory(target=V1, unfit=None)),
+                MemoryRecalled(Memory(target=V1, unfit=None, hold=HOLD)),
+                MemoryRecalled(Memory(unfit="the file is one replica's alone")),
+                StandingRecalled(Standing(upstream=("db",), drains=(900.0,))),
+                TrafficMeasured(Sample(answered={3: 20}, errors=2)),
+                ReleasePromoted("it is well", "root"),
+                RollbackOrdered(None, "it is slow", "root"),
+                RollbackAdvanced(RollbackStep.SEEK),
+                RollbackAdvanced(RollbackStep.HOLD, "nobody can"),
             ]
         )
     )
@@ -193,7 +234,7 @@ class Fidelity(RuleBasedStateMachine):
         again = [
             (event.at, event.kind, event.before, event.after, event.evidence)
             for event in replay(reading.entries, self.plan)
-            if event.kind in (EventKind.STATUS_CHANGED, EventKind.DRAIN_BEGUN)
+            if event.kind in TOLD
         ]
         assert again == self.happened
 

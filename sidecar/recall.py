@@ -40,15 +40,28 @@ async def read(ledger: Ledger) -> Stored:
 
 
 def remember(
-    stored: Stored, release: str, replica: str, rules: ReleasePlan, unfit: str | None, *, now: float, wall: float
+    stored: Stored,
+    release: str,
+    replica: str,
+    rules: ReleasePlan,
+    unfit: str | None,
+    *,
+    now: float,
+    wall: float,
+    deployment: str | None = None,
 ) -> Memory:
-    """Make of it what this replica of this release has to know; ``now`` and ``wall`` are the same moment."""
+    """Make of it what this replica of this release has to know; ``now`` and ``wall`` are the same moment.
+
+    ``deployment`` is the platform's name for this attempt at the release, if it has one.
+    """
     standing = standings(stored.records)
     bad = frozenset(name for name, record in standing.items() if record.phase in BAD)
     baseline = stored.baseline
     if baseline is not None and (baseline.release == release or wall - baseline.at > rules.baseline_max_age):
         baseline = None
     own = _own(stored.records, standing, release, replica)
+    if own is not None and _is_tried_again(own, deployment):
+        own = None
     return Memory(
         release=_state(own, now - wall) if own is not None else None,
         target=_target(stored, standing, release),
@@ -84,6 +97,12 @@ def standings(records: Iterable[ReleaseRecord]) -> dict[str, ReleaseRecord]:
         if known is None or (known.phase in JUDGED and record.phase not in JUDGED):
             standing[record.id] = record
     return standing
+
+
+def _is_tried_again(record: ReleaseRecord, deployment: str | None) -> bool:
+    """Tell whether a release that has failed to start is deployed once more: somebody has mended what it needs."""
+    failed = record.phase in (ReleasePhase.BAD, ReleasePhase.HELD) and not record.served
+    return failed and deployment is not None and deployment not in record.deployments
 
 
 def _own(

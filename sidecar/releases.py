@@ -109,7 +109,16 @@ class Releases:
         """Read the store now. Raises ``StoreError``."""
         stored, now, wall = await read(self.ledger), boottime(), time()
         name, rules = self._plan.release.id or "", self._state().plan.release
-        memory = remember(stored, name, self.ledger.replica, rules, self._store.unfit, now=now, wall=wall)
+        memory = remember(
+            stored,
+            name,
+            self.ledger.replica,
+            rules,
+            self._store.unfit,
+            now=now,
+            wall=wall,
+            deployment=self._plan.railway.deployment,
+        )
         self._record(MemoryRecalled(memory))
 
     async def _take_up(self) -> None:

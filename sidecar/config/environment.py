@@ -35,6 +35,7 @@ def fill_in(document: dict[str, Any], environ: Mapping[str, str], report: Report
         ("server", "socket", ["SIDECAR_SOCKET"]),
         ("log", "format", ["SIDECAR_LOG_FORMAT"]),
         ("state", "replica", ["RAILWAY_REPLICA_ID"]),
+        ("railway", "deployment", ["RAILWAY_DEPLOYMENT_ID"]),
     ):
         _fill_key(document.setdefault(table, {}), (table, key), variables, environ, report)
     _fill_platform(document, environ, report)

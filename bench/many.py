@@ -66,7 +66,7 @@ def _run(directory: Path, seconds: float, interval: str, apart: int, probes: int
         used = processor_seconds(sidecar.pid) - before
         arrivals = msgspec.json.decode(ask(target, "/-/arrivals").body, type=dict[str, list[float]])
     every = sorted(at for times in arrivals.values() for at in times)
-    if interval == "1s" and abs(len(every) / (probes * seconds) - 1) > 1.0 / seconds:
+    if not every or (interval == "1s" and abs(len(every) / (probes * seconds) - 1) > 1.0 / seconds):
         raise CannotMeasureError(f"expected {probes * seconds:.0f} checks in {seconds:g} s, found {len(every)}")
     return {"slip": _slip(every), "per_cpu_second": len(every) / used}
 

@@ -21,7 +21,6 @@ from bench.usage import memory, processor_seconds
 
 _WITHIN = 30.0
 _CHECKS = 6
-_MANY = 250
 _PAUSE = 0.001
 
 FIGURES = {
@@ -46,13 +45,15 @@ class Effort(NamedTuple):
     rounds: int
     starts: int
     steady_seconds: float
+    many: int
+    """Checks a second, where it is to be told what one costs among many."""
     many_seconds: float
     load_seconds: float
     kills: int
 
 
-FULL = Effort(rounds=3, starts=4, steady_seconds=12.0, many_seconds=8.0, load_seconds=1.5, kills=3)
-QUICK = Effort(rounds=1, starts=1, steady_seconds=2.0, many_seconds=2.0, load_seconds=0.2, kills=1)
+FULL = Effort(rounds=3, starts=4, steady_seconds=12.0, many=250, many_seconds=8.0, load_seconds=1.5, kills=3)
+QUICK = Effort(rounds=1, starts=1, steady_seconds=2.0, many=25, many_seconds=2.0, load_seconds=0.2, kills=1)
 
 
 def find() -> tuple[dict[str, str], list[str]]:
@@ -92,7 +93,7 @@ def measure(directory: Path, programs: dict[str, str], effort: Effort, tell: Cal
         few = bench.steady(_CHECKS, effort.steady_seconds)
         take("resident", few["resident"])
         take("cpu", few["cpu"])
-        take("checks_per_cpu_second", bench.steady(_MANY, effort.many_seconds)["checks_per_cpu_second"])
+        take("checks_per_cpu_second", bench.steady(effort.many, effort.many_seconds)["checks_per_cpu_second"])
         for figure, taken in bench.answers(effort.load_seconds).items():
             take(figure, taken)
         for threshold in (1, 3):

@@ -138,7 +138,15 @@ def unpin(pid: int) -> None:
 
 
 def free_port() -> int:
-    """Find a port that was free a moment ago."""
+    """Find a port that nobody has. For the next minute the kernel gives it only to whoever asks for this very port.
+
+    A connection whose first end to be closed was the server's keeps the port in TIME_WAIT, where SO_REUSEADDR, which
+    every server sets, can take it, and nobody gets it by chance.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
+        address = listener.getsockname()
+        with socket.create_connection(address) as client:
+            listener.accept()[0].close()
+            client.recv(1)
+        port: int = address[1]
         return port

@@ -11,7 +11,7 @@ from typing import Any
 from bench import peers
 from bench.figures import FIGURES, Samples, number
 
-_PACKAGES = ("mcp-gateway-sidecar", "anyio", "httptools", "msgspec", "psutil")
+_PACKAGES = ("mcp-gateway-sidecar", "anyio", "httptools", "msgspec")
 _COLUMNS: tuple[str, ...] = ("figure", "target", "median", "min-max", "samples", "met")
 
 

@@ -9,7 +9,6 @@ import time
 from contextlib import suppress
 from typing import Annotated
 
-import psutil
 from msgspec import Meta, Struct
 
 from sidecar.contract import (
@@ -70,20 +69,22 @@ class ProcessProbe(Probe[Spec]):
         self._known: GatewayProcess | None = None
         self._in_doubt = False
         """Somebody was seen to listen who was not proven; it takes a moment to look at every process."""
-        self._process: psutil.Process | None = None
+        self._worked: tuple[float, float] | None = None
+        """When the process was measured last, and the processor time that it had taken by then."""
 
     async def observe(self, run: Run) -> None:
         """Look whether the process lives, then what it consumes."""
         current = self.setting.gateway_process()
         suspect = current or self._known  # lost from sight is not yet dead, nor is it alive
-        if suspect:
-            _prove_alive(suspect)
-        if current is None:
+        found = _prove_alive(suspect) if suspect else None
+        if current is None or found is None:
             raise self._not_found()
         self._in_doubt = False
+        if current != self._known:
+            self._known, self._worked = current, None
         try:
-            usage = self._measure(current)
-        except psutil.NoSuchProcess:
+            usage = self._measure(found)
+        except ProcessLookupError:
             raise _gone(current, "gone") from None
         run.note("pid", current.pid)
         run.note("uptime_seconds", int(time.clock_gettime(time.CLOCK_BOOTTIME) - current.started))
@@ -112,21 +113,16 @@ class ProcessProbe(Probe[Spec]):
         observed = f"{held}, but nobody proven: is the sidecar's user ({os.geteuid()}) the same?"
         return ProbeFailure(rule, observed, otherwise=Outcome.WARN, evidence=Evidence.OBSERVER)
 
-    def _measure(self, current: GatewayProcess) -> dict[str, int | float]:
+    def _measure(self, found: procfs.ProcStat) -> dict[str, int | float]:
         """Read what can be read; a figure that the kernel keeps from us is missing."""
-        first = self._process is None or current != self._known
-        if self._process is None or first:
-            self._process, self._known = psutil.Process(current.pid), current
-        with self._process.oneshot():
-            usage: dict[str, int | float] = {
-                "memory": self._process.memory_info().rss,
-                "threads": self._process.num_threads(),
-            }
-            percent = self._process.cpu_percent()
-            if not first:  # there was nothing to compare with
-                usage["cpu"] = percent
-        with suppress(OSError):  # before Linux 6.2 only the owner may count them
-            usage["open_files"] = procfs.open_files(current.pid)
+        usage: dict[str, int | float] = {"memory": procfs.resident(found.pid), "threads": found.threads}
+        now = time.monotonic()
+        if self._worked is not None:  # else there is nothing to compare with
+            then, processor = self._worked
+            usage["cpu"] = round(100 * (found.processor - processor) / (now - then), 1)
+        self._worked = now, found.processor
+        with suppress(PermissionError):  # before Linux 6.2 only the owner may count them
+            usage["open_files"] = procfs.open_files(found.pid)
         with suppress(OSError):
             usage["listen_queue"] = sum(each.backlog for each in sockdiag.listeners(self.setting.gateway.port))
         return usage
@@ -149,8 +145,8 @@ class ProcessProbe(Probe[Spec]):
             )
 
 
-def _prove_alive(suspect: GatewayProcess) -> None:
-    """Raise unless the very process lives and runs: a zombie has ended, and a reused pid is somebody else."""
+def _prove_alive(suspect: GatewayProcess) -> procfs.ProcStat:
+    """Look at the very process. Raise unless it lives and runs: a zombie has ended, a reused pid is somebody else."""
     try:
         found = procfs.stat(suspect.pid)
     except ProcessLookupError:
@@ -165,6 +161,7 @@ def _prove_alive(suspect: GatewayProcess) -> None:
             f"pid {suspect.pid} stopped by a signal: kill -CONT {suspect.pid} lets it go on",
             evidence=Evidence.SILENT,
         )
+    return found
 
 
 def _gone(suspect: GatewayProcess, how: str) -> ProbeFailure:

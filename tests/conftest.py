@@ -4,9 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("sidecar", database=None)  # the checkout need not be writable
+settings.register_profile(
+    "sidecar",
+    database=None,  # the checkout need not be writable
+    deadline=None,  # and the machine may be busy
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("sidecar")
 
 pytest_plugins = [

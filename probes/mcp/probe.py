@@ -140,7 +140,7 @@ class McpProbe(Probe[Spec]):
         """Compare with the tools seen first. These are learnt in health: a gateway that still starts has few."""
         if self._first is None:
             self._first = listed if learn else None
-        elif listed.fingerprint != self._first.fingerprint:
+        elif listed.hashes != self._first.hashes:
             rule = f"the tools are those seen first ({self._first.fingerprint})"
             observed = f"{listed.fingerprint}: {listed.changes_since(self._first)}"
             run.expect(rule, observed, holds=False, otherwise=Outcome.WARN)

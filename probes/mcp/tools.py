@@ -1,8 +1,8 @@
 """Lists of tools: what they hold, how two of them differ, and what a call must repeat in its headers. Pure."""
 
 import base64
-import hashlib
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -50,8 +50,8 @@ class ToolList:
         texts = {tool.name: msgspec.json.encode(tool, order="sorted") for tool in tools}
         self.hashes = {name: hash(text) for name, text in texts.items()}
         """One for each name; comparable within this process only."""
-        self.fingerprint = hashlib.sha256(b"\n".join(texts[name] for name in sorted(texts))).hexdigest()[:12]
-        """Of name, description and input schema of all tools, whatever their order."""
+        self.fingerprint = f"{zlib.crc32(b''.join(texts[name] for name in sorted(texts))):08x}"
+        """Of name, description and input schema of all tools, whatever their order: for people who compare replicas."""
 
     def __len__(self) -> int:
         return len(self.hashes)

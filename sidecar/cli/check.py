@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import click
 
+from sidecar import loop
 from sidecar.agent import load_plan, make_probe
 from sidecar.cli.ending import leave
 from sidecar.cli.options import config_option
@@ -20,7 +21,6 @@ from sidecar.core.plan import Plan, ProbePlan, Target
 from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
-from sidecar.loop import run
 
 
 @click.command()
@@ -33,7 +33,7 @@ def command(path: str | None, wants_json: bool) -> None:  # noqa: FBT001 - click
     fails, 2 when one cannot tell or the check could not be done.
     """
     plan = load_plan(path, os.environ)
-    run(partial(_report, plan, as_json if wants_json else partial(table, width=width())))
+    loop.run(partial(_report, plan, as_json if wants_json else partial(table, width=width())))
 
 
 async def _report(plan: Plan, form: Callable[[Plan, Results], str]) -> NoReturn:

@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, or the signal that stopped it."""
+"""How a command ends: its last word, its exit status, or the signal that stopped it."""
 
 import os
 import signal
@@ -7,6 +7,12 @@ from typing import NoReturn
 
 CANNOT_RUN = 2
 """The exit status when a command could not do its work: usage, configuration, a port in use."""
+
+
+def complain(message: str) -> None:
+    """Say on the standard error why the command ends."""
+    if sys.stderr is not None:  # it is when the descriptor was closed at the start
+        print(f"sidecar: {message}", file=sys.stderr)
 
 
 def die_of(number: signal.Signals) -> NoReturn:
@@ -25,6 +31,6 @@ def leave(status: int) -> NoReturn:
     That may be a thread stuck in a dead mount, or a task that swallows its cancellation.
     """
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # it is when the descriptor was closed at the start
+        if stream is not None:  # as above
             stream.flush()
     os._exit(status)

@@ -1,21 +1,9 @@
 """``sidecar run``: the agent in the foreground."""
 
-import os
-import signal
-from collections.abc import Callable
-from typing import NoReturn
-
 import click
 
-from sidecar.actors.parent import gateway_command
-from sidecar.agent import load_plan
-from sidecar.cli.ending import die_of, leave
+from sidecar.cli.foreground import run
 from sidecar.cli.options import config_option
-from sidecar.core.plan import Plan
-from sidecar.gateway.child import Command, CommandError
-from sidecar.log import Log
-from sidecar.loop import run
-from sidecar.service import serve
 
 
 class _Run(click.Command):
@@ -43,23 +31,4 @@ def command(path: str | None, arguments: tuple[str, ...]) -> None:
     SIGHUP reloads the configuration. SIGTERM and SIGINT turn readiness to 503 and end the sidecar when the gateway is
     gone; a second one ends it at once. A COMMAND gets the signal handed on, and its exit status becomes the sidecar's.
     """
-
-    def load() -> Plan:
-        return load_plan(path, os.environ)
-
-    plan = load()
-    try:
-        started = gateway_command(arguments, plan, os.environ) if arguments else None
-        run(_run, plan, load, started)
-    except CommandError as error:
-        click.echo(f"sidecar: {error}", err=True)
-        leave(error.status)
-
-
-async def _run(plan: Plan, load: Callable[[], Plan], started: Command | None) -> NoReturn:
-    """Run to the end, and leave from within the loop, whose own end waits for every task for ever."""
-    with Log(plan.log_format) as log:
-        end = await serve(plan, load, log.tell, command=started, environ=os.environ)
-    if isinstance(end, signal.Signals):
-        die_of(end)
-    leave(end)
+    run(path, arguments)

@@ -8,8 +8,6 @@ one pass and keeps nothing but the lines it was asked for, so a hostile file cos
 import re
 from collections.abc import Iterable, Iterator
 
-import tomli
-
 Path = tuple[str | int, ...]
 """Keys and list indexes, from the outside in."""
 
@@ -139,4 +137,8 @@ class _Skimmer:
 def _decode(key: str) -> str:
     if key[0] not in "\"'":
         return key
-    return str(tomli.loads(f"key = {key}")["key"]) if "\\" in key else key[1:-1]
+    if "\\" not in key:
+        return key[1:-1]
+    import tomli  # noqa: PLC0415 - loaded already by whoever has parsed the text
+
+    return str(tomli.loads(f"key = {key}")["key"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from hashlib import sha256
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -133,4 +132,6 @@ def _release(text: str, environ: Mapping[str, str]) -> str | None:
     commit = next((environ[name] for name in COMMIT_VARIABLES if environ.get(name)), None)
     if commit is None:
         return None
+    from hashlib import sha256  # noqa: PLC0415 - 0.5 MB that few configurations need
+
     return f"{commit[:12]}+{sha256(text.encode(errors='replace')).hexdigest()[:8]}"

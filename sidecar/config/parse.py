@@ -1,12 +1,13 @@
 """From text to TOML values, for any text whatever, quickly."""
 
 import re
-from typing import Any
-
-import tomli
+from typing import TYPE_CHECKING, Any
 
 from sidecar.config.problem import ConfigError, Problem
 from sidecar.config.words import printable
+
+if TYPE_CHECKING:
+    from tomli import TOMLDecodeError
 
 TEXT_AT_MOST = 1 << 20
 """Characters of a configuration that is still read."""
@@ -19,6 +20,10 @@ _UNQUOTED = r"=\s*(?:[0-9][0-9.]*\s*[A-Za-z]+|\$|(?!true\b|false\b|inf\b|nan\b)[
 
 def parse(text: str, source: str) -> dict[str, Any]:
     """Parse TOML 1.1; raises ConfigError with line and column when it is none, or is too large."""
+    if not text:
+        return {}
+    import tomli  # noqa: PLC0415 - 0.4 MB that the embedded default does without
+
     if len(text) > TEXT_AT_MOST:
         found, expected = f"{len(text)} characters", f"at most {TEXT_AT_MOST}"
         raise ConfigError((Problem(source=source, found=found, expected=expected),))
@@ -35,7 +40,7 @@ def parse(text: str, source: str) -> dict[str, Any]:
         raise ConfigError((Problem(source=source, found=found),)) from None
 
 
-def _explain(error: tomli.TOMLDecodeError, text: str, source: str) -> Problem:
+def _explain(error: "TOMLDecodeError", text: str, source: str) -> Problem:
     rows = text.replace("\r\n", "\n").split("\n")
     suggestion = ""
     if error.msg == "Cannot overwrite a value":

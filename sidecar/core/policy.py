@@ -27,7 +27,7 @@ def decide_drain(state: State, now: float) -> Begin | Withhold | None:
     if not proven:
         return _not_proven(sick, drain_after, now)
     since, probe, check = min(proven, key=lambda item: item[0])
-    if now - since < drain_after:
+    if now < since + drain_after:  # as it is foretold: a difference may be less by the last bit of a fraction
         return None
     reason = f"{probe.name} has failed for {now - since:.0f} s: {check.verdict.reason if check.verdict else ''}"
     forbidding = _guard(state, now)
@@ -84,7 +84,7 @@ def _sick(state: State) -> list[tuple[ProbePlan, Check]]:
 
 def _not_proven(sick: list[tuple[ProbePlan, Check]], drain_after: float, now: float) -> Withhold | None:
     probe, check = min(sick, key=lambda item: item[1].since)
-    if now - check.since < drain_after or check.verdict is None:
+    if now < check.since + drain_after or check.verdict is None:
         return None
     if check.outcome is Outcome.UNKNOWN:
         return Withhold(Guard.UNKNOWN, f"{probe.name} cannot tell any more: {check.verdict.reason}")

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 WITHIN = 300
 """Seconds; only so that what hangs becomes a failing test."""
+ATTEMPTS = 3
 
 FIGURES = {
     "memory_resident", "memory_proportional", "memory_private", "start", "kill",
@@ -20,11 +21,20 @@ FIGURES = {
 }  # fmt: skip
 
 
+def measure(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run the quick mode. What a busy machine has spoilt is refused by the benchmark itself, and measured again."""
+    command = [sys.executable, "-m", "bench", "--quick", "--json", *options]
+    for _ in range(ATTEMPTS):
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, check=False)
+        if "cannot measure" not in ended.stderr:
+            break
+    return ended
+
+
 @pytest.fixture(scope="module")
 def measured() -> subprocess.CompletedProcess[str]:
-    """Run the quick mode once."""
-    command = [sys.executable, "-m", "bench", "--quick", "--json"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, check=False)
+    """Measure once for all who look at the figures."""
+    return measure()
 
 
 def test_quick_mode_measures_every_figure(measured: subprocess.CompletedProcess[str]) -> None:
@@ -68,8 +78,7 @@ def test_targets_are_given_for_what_is_promised(measured: subprocess.CompletedPr
 
 def test_peers_that_are_not_installed_are_left_out_with_a_line() -> None:
     """Beside whoever is here the sidecar is measured, and for whoever is not there stands how to install it."""
-    command = [sys.executable, "-m", "bench", "--peers", "--quick", "--json"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, check=False)
+    ended = measure("--peers")
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
     assert {"start", "resident", "cpu", "answers", "dead_1", "dead_3"} <= set(document["figures"]["sidecar"])

@@ -15,6 +15,25 @@ from distributions import install_stubborn
 QUICK = '[server]\nhost = "127.0.0.1"\nport = {port}\nlinger = "0s"\n'
 
 
+VAIN = {
+    *(
+        "asyncpg",
+        "click",
+        "ctypes",
+        "email",
+        "hashlib",
+        "hmac",
+        "http",
+        "httpx",
+        "importlib.metadata",
+        "pathlib",
+        "psutil",
+    ),
+    *("redis", "secrets", "sqlite3", "urllib", "xml"),
+}
+"""What the running agent does without, unless a probe or a key needs it."""
+
+
 def told(process):
     """The next event in the log."""
     return json.loads(process.stderr.readline())
@@ -25,6 +44,17 @@ def until(process, kind):
     while (event := told(process))["event"] != kind:
         pass
     return event
+
+
+def imported_until_passing(*arguments, cwd, **variables):
+    """Name every module that is imported by the time a check has passed."""
+    imported = set()
+    with running(*arguments, cwd=cwd, PYTHONVERBOSE="1", **variables) as process:
+        while "is passing" not in (line := process.stderr.readline()):
+            assert line, "it has ended"
+            if line.startswith("import '"):
+                imported.add(line.split("'")[1])
+    return imported
 
 
 def test_a_port_in_use_is_told_in_one_line(configure, web, tmp_path):
@@ -117,17 +147,19 @@ def test_a_closed_standard_error_is_no_error(configure, web, free_port, tmp_path
 
 
 def test_only_what_is_configured_is_imported(configure, web, free_port, tmp_path):
-    """Client libraries, and whatever the running agent has no use for, stay out of memory."""
+    """Client libraries, the command line's, and whatever else the running agent has no use for, stay out of memory."""
     path = configure(QUICK.format(port=free_port), well=web.probe("/ok"))
-    vain = {"asyncpg", "httpx", "redis", "psutil", "importlib.metadata", "email", "http", "xml", "sqlite3", "secrets"}
-    imported = set()
-    with running("run", "--config", path, cwd=tmp_path, PYTHONVERBOSE="1") as process:
-        while '"started"' not in (line := process.stderr.readline()):
-            if line.startswith("import '"):
-                imported.add(line.split("'")[1])
-    assert "sidecar.cli.run" in imported
-    assert "probes.http" in imported
-    assert imported & vain == set()
+    imported = imported_until_passing("run", "--config", path, cwd=tmp_path)
+    assert {"sidecar.service", "probes.http", "tomli"} <= imported
+    assert imported & VAIN == set()
+
+
+def test_the_embedded_default_imports_least_of_all(web, free_port, tmp_path):
+    """Its three probes take no client library, and without a file nothing that reads one."""
+    ports = {"GATEWAY_PORT": str(web.port), "SIDECAR_PORT": str(free_port)}
+    imported = imported_until_passing("run", cwd=tmp_path, **ports)
+    assert {"sidecar.service", "probes.http", "probes.mcp", "probes.process"} <= imported
+    assert imported & (VAIN | {"tomli"}) == set()
 
 
 def _ask_when_up(port: int, process: "subprocess.Popen[str]") -> int:

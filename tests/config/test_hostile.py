@@ -16,7 +16,7 @@ Load = Callable[..., Plan]
 SHIPPED = (Path(__file__).parents[2] / "conf" / "sidecar.toml").read_text()
 PIECES = ["[", "]", "{", "}", '"', "'", '"""', "=", ".", ",", "\n", "#", "${", "}", "\\", "9", "-", "s", "\x00", "é"]
 
-relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def _attempt(plan_of: Load, text: str) -> None:

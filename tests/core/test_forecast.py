@@ -2,6 +2,8 @@
 
 import pytest
 from builders import plan, probe, process, verdict
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidecar.core.drain import DrainStep
 from sidecar.core.events import (
@@ -130,6 +132,15 @@ def test_what_holds_the_status_is_told_with_rule_and_value():
     """The gravest first: an operator's word outranks the probes."""
     scene = Scene().started().see(5, db=FAIL).take(MaintenanceBegun(WORD))
     assert scene.told().held_by == ("maintenance (root): an upgrade", "db: it is fail")
+
+
+@given(st.floats(min_value=1000.0, max_value=4000.0))
+def test_a_drain_is_foretold_whatever_the_clock_shows(at):
+    """What is due when ``drain_after`` is over is due to the last bit of a fraction of a second."""
+    scene = Scene(drain_after=3600.0)
+    scene.now = at
+    told = scene.started().see(19, web=FAIL).told()
+    assert "drain in 60 min unless it recovers" in told.next
 
 
 def test_what_is_foretold_comes_true():

@@ -1,7 +1,7 @@
 """The invariants, attacked: any order of facts, however unlikely, at any pace."""
 
 from builders import plan, probe, process, verdict
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -304,8 +304,6 @@ class AnyOrder(RuleBasedStateMachine):
             assert self.state.gateway.phase is GatewayPhase.GONE or hung
 
 
-AnyOrder.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+AnyOrder.TestCase.settings = settings(max_examples=300, stateful_step_count=40)
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.__doc__ = "No order of facts breaks an invariant."

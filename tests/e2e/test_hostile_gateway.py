@@ -44,7 +44,8 @@ GROWTH = 8 * 1024 * 1024
 def test_every_misbehaviour_has_its_reason(deployment: Deployment, manner: str) -> None:
     """The check fails with words that tell this misbehaviour from others, and recovers with the gateway."""
     deployment.gateway()
-    sidecar = deployment.sidecar(short(PROBES, enabled=False))
+    patient = short(PROBES, enabled=False).replace('interval = "300ms"', 'interval = "1s"')
+    sidecar = deployment.sidecar(patient)
     sidecar.event("status_changed", after="ready")
 
     tell(deployment.gateway_port, f"become/{manner}")

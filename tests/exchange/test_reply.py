@@ -52,14 +52,14 @@ def outcome(method: str, pieces: list[bytes]) -> object:
 
 
 @given(st.sampled_from(["GET", "HEAD"]), st.one_of(REPLY, LIKELY))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_any_bytes_give_a_reply_or_a_probe_failure(method, sent):
     """Whatever arrives, nothing but a reply within the limit or a ``ProbeFailure`` comes of it."""
     outcome(method, [sent])
 
 
 @given(st.sampled_from(["GET", "HEAD"]), st.one_of(REPLY, LIKELY), st.lists(st.integers(0, 1000), max_size=8))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_it_does_not_matter_how_a_reply_is_cut(method, sent, cuts):
     """The network may cut a reply anywhere: the same comes of it as of the whole."""
     edges = [0, *sorted(cut % (len(sent) + 1) for cut in cuts), len(sent)]

@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.gateway.topmost import Facts, Scene, Unproven, ancestors, name_pids, servers, topmost
@@ -23,7 +23,8 @@ def listener(inode: int, uid: int = 1000) -> Listener:
 
 def facts(pid: int, ppid: int, sockets: set[int] | None, owner: int = 1000, comm: str = "python") -> Facts:
     """Make the facts of one process."""
-    stat = ProcStat(pid=pid, comm=comm, state="S", ppid=ppid, start_ticks=pid, started=pid / 100)
+    told = {"pid": pid, "comm": comm, "ppid": ppid, "start_ticks": pid, "started": pid / 100}
+    stat = ProcStat(**told, state="S", processor=0.0, threads=1)
     return Facts(stat, owner, None if sockets is None else frozenset(sockets))
 
 
@@ -140,7 +141,6 @@ def scenes(draw: st.DrawFn) -> Scene:
     return Scene("[::1]:8000", [listener(inode, uid) for inode in inodes], processes, draw(PIDS))
 
 
-@settings(deadline=None)
 @given(scenes())
 def test_whatever_the_facts_the_choice_holds_a_listener_and_stands_above_all_others(seen: Scene) -> None:
     """A choice is never the sidecar, never systemd, never below or beside another that listens."""
@@ -159,7 +159,6 @@ def test_whatever_the_facts_the_choice_holds_a_listener_and_stands_above_all_oth
     assert not serving.intersection(ancestors(seen, found))
 
 
-@settings(deadline=None)
 @given(scenes())
 def test_a_listener_that_nobody_visible_holds_proves_nobody(seen: Scene) -> None:
     """One of several listeners may be another's: then no process is the gateway."""

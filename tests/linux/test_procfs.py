@@ -4,9 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,12 @@ def await_exit(pid):
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
+def await_sleep(pid):
+    """Wait until the process waits for its input: it uses no more then than it does now."""
+    while procfs.stat(pid).state != "S":
+        time.sleep(0.001)
+
+
 def is_refused(question, pid):
     """Ask as another user whether the kernel refuses the answer."""
     with warnings.catch_warnings():
@@ -75,7 +83,18 @@ def test_who_a_process_is(child):
     stat = procfs.stat(child.pid)
     assert (stat.pid, stat.ppid, stat.exited) == (child.pid, os.getpid(), False)
     assert 0 < stat.started <= time.clock_gettime(time.CLOCK_BOOTTIME)
-    assert stat == procfs.stat(child.pid) or stat.state != procfs.stat(child.pid).state
+    again = procfs.stat(child.pid)
+    assert (stat.start_ticks, stat.started) == (again.start_ticks, again.started)
+
+
+def test_what_a_process_uses(child):
+    """Memory, threads and processor time are what others read, too."""
+    await_sleep(child.pid)
+    stat, other = procfs.stat(child.pid), psutil.Process(child.pid)
+    times = other.cpu_times()
+    assert (procfs.resident(child.pid), stat.threads) == (other.memory_info().rss, 1)
+    assert stat.processor == pytest.approx(times.user + times.system)
+    assert procfs.stat(os.getpid()).threads == threading.active_count()
 
 
 def test_a_name_with_parentheses_and_spaces(child):
@@ -108,7 +127,7 @@ def test_a_stopped_process(child):
 
 @pytest.mark.parametrize(
     "question",
-    [procfs.stat, procfs.environment, procfs.open_files, procfs.socket_inodes],
+    [procfs.stat, procfs.resident, procfs.environment, procfs.open_files, procfs.socket_inodes],
     ids=lambda each: each.__name__,
 )
 def test_a_process_that_is_gone(child, question):

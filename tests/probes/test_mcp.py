@@ -52,7 +52,7 @@ async def test_gateway_of_the_legacy_era_passes_and_its_session_is_ended(legacy_
         notes = verdict.observation.notes
         assert (notes["era"], notes["protocol"], notes["tools"]) == ("legacy", "2025-11-25", 2)
         assert notes["server"].startswith("mcp-time ")
-        assert len(notes["tools_fingerprint"]) == 12
+        assert len(notes["tools_fingerprint"]) == 8
         await anyio.to_thread.run_sync(legacy_server.logged, '"DELETE /mcp HTTP/1.1" 200')
 
 

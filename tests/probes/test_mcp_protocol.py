@@ -182,7 +182,7 @@ def test_fingerprint_is_of_what_a_client_sees_and_not_of_its_order():
     fingerprint = ToolList([one, two]).fingerprint
     assert ToolList([two, same]).fingerprint == fingerprint
     assert ToolList([two, changed]).fingerprint != fingerprint
-    assert len(fingerprint) == 12
+    assert len(fingerprint) == 8
 
 
 def test_difference_of_two_lists_is_told_by_name():

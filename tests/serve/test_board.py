@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from serve.situations import GATEWAY, OUT, PROBES, SITUATIONS, expired, ready, starting, unhealthy
@@ -63,7 +63,6 @@ HAPPENINGS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.booleans(), st.lists(HAPPENINGS, max_size=30))
 def test_all_dialects_agree_whatever_happens(started, happenings):
     """However facts and time mix, HTTP codes, JSON and metrics never contradict each other."""

@@ -277,7 +277,7 @@ PIECES = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(PIECES)
 def test_no_bytes_break_the_server(pieces):
     """Whatever is sent, in whatever pieces: the event loop has no complaint, and the next request has its answer."""

@@ -27,15 +27,16 @@ def run(path: str | None, command: Sequence[str]) -> NoReturn:
     plan = load()
     try:
         started = gateway_command(command, plan, os.environ) if command else None
-        loop.run(_serve, plan, load, started)
+        log = Log(plan.log_format)  # before the loop, which would get the number of a standard error that is closed
+        loop.run(_serve, plan, load, log, started)
     except CommandError as error:
         complain(str(error))
         leave(error.status)
 
 
-async def _serve(plan: Plan, load: Callable[[], Plan], started: Command | None) -> NoReturn:
+async def _serve(plan: Plan, load: Callable[[], Plan], log: Log, started: Command | None) -> NoReturn:
     """Serve to the end, and leave from within the loop, whose own end waits for every task for ever."""
-    with Log(plan.log_format) as log:
+    with log:
         end = await serve(plan, load, log.tell, command=started, environ=os.environ)
     if isinstance(end, signal.Signals):
         die_of(end)

@@ -81,8 +81,21 @@ def _read(data: bytes, path: str) -> Answer:
 def _others(places: list[str]) -> str:
     """Name the sockets of other sidecars: whoever looks for one may have meant another port."""
     found = {str(path) for place in places for path in Path(place).parent.glob("mcp-gateway-sidecar-*.sock")}
-    others = ", ".join(sorted(found.difference(places)))
+    others = ", ".join(sorted(path for path in found.difference(places) if _is_answered(path)))
     return f"; of others there is {others}: name one with --socket" if others else ""
+
+
+def _is_answered(path: str) -> bool:
+    """Tell whether somebody listens: a sidecar that was killed has left its file."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.setblocking(False)
+        try:
+            connection.connect(path)
+        except BlockingIOError:  # its backlog is full
+            return True
+        except OSError:
+            return False
+        return True
 
 
 def _word(error: OSError) -> str:

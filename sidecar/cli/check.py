@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 import click
 
+from sidecar import loop
 from sidecar.agent import load_plan, make_probe
 from sidecar.cli.ending import leave
 from sidecar.cli.options import config_option
@@ -22,10 +23,13 @@ from sidecar.core.plan import Plan, ProbePlan
 from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
+<<<<<<< HEAD
 from sidecar.loop import run
 from sidecar.memo import StoreMemo
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store
+=======
+>>>>>>> audit
 
 
 @click.command()
@@ -38,7 +42,7 @@ def command(path: str | None, wants_json: bool) -> None:  # noqa: FBT001 - click
     fails, 2 when one cannot tell or the check could not be done.
     """
     plan = load_plan(path, os.environ)
-    run(partial(_report, plan, as_json if wants_json else partial(table, width=width())))
+    loop.run(partial(_report, plan, as_json if wants_json else partial(table, width=width())))
 
 
 async def _report(plan: Plan, form: Callable[[Plan, Results], str]) -> NoReturn:

@@ -6,7 +6,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 from msgspec import Struct
 
 _PORTS = {"http": 80, "https": 443}
-_AUTHORITY = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]{1,253})|\[(?P<literal>[^\]]*)\])(?::(?P<port>[0-9]{1,5}))?")
+_AUTHORITY = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]{1,253})|\[(?P<literal>[^\]]+)\])(?::(?P<port>[0-9]{1,5}))?")
 """RFC 3986, 3; names also with an underscore, which container networks give."""
 _LENGTH_AT_MOST = 8192
 

@@ -286,10 +286,13 @@ def test_a_second_sidecar_on_the_same_socket_does_not_start(deployment: Deployme
 
 def test_another_sidecars_socket_is_named_and_not_used(deployment: Deployment, operator: Operator) -> None:
     """Whoever meant another port learns which there are; a drain never hits a gateway that nobody named."""
-    gateway, _ = start(deployment, short())
+    gateway, sidecar = start(deployment, short())
     done = operator.says("drain", SIDECAR_PORT="1")
     assert done.returncode == 2
     named, _, advice = done.stderr.partition("; of others there is ")[2].rpartition(": ")
     assert f"{NAME}-{deployment.port}.sock" in [path.rpartition("/")[2] for path in named.split(", ")]
     assert advice == "name one with --socket\n"
     assert gateway.named("terminated") == []
+    sidecar.signal(signal.SIGKILL)
+    sidecar.exit_status()
+    assert f"{NAME}-{deployment.port}.sock" not in operator.says("drain", SIDECAR_PORT="1").stderr

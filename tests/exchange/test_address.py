@@ -43,6 +43,7 @@ def test_a_url_is_taken_apart(url, address, authority):
         ("http://host/\r\nX: y", "space or a control character"),
         ("http://host/\N{LATIN SMALL LETTER E WITH ACUTE}", "outside ASCII"),
         ("http://[::1/", "no host"),
+        ("http://[]/", "no host"),
         ("http://[fe80::1%25eth0]/", "no IPv6 address"),
         ("http://[abcd]/", "no IPv6 address"),
         ("http://ho$t/", "no host"),

@@ -23,13 +23,9 @@ from sidecar.core.plan import Plan, ProbePlan
 from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
-<<<<<<< HEAD
-from sidecar.loop import run
 from sidecar.memo import StoreMemo
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store
-=======
->>>>>>> audit
 
 
 @click.command()

@@ -27,25 +27,15 @@ def run(path: str | None, command: Sequence[str]) -> NoReturn:
     plan = load()
     try:
         started = gateway_command(command, plan, os.environ) if command else None
-<<<<<<< HEAD
-        # The log comes first: where the standard error was closed at the start, the loop would take its number.
-        loop.run(_serve, plan, load, started, Log(plan.log_format))
-=======
         log = Log(plan.log_format)  # before the loop, which would get the number of a standard error that is closed
         loop.run(_serve, plan, load, log, started)
->>>>>>> audit
     except CommandError as error:
         complain(str(error))
         leave(error.status)
 
 
-<<<<<<< HEAD
-async def _serve(plan: Plan, load: Callable[[], Plan], started: Command | None, log: Log) -> NoReturn:
-    """Run to the end, and leave from within the loop, whose own end waits for every task for ever."""
-=======
 async def _serve(plan: Plan, load: Callable[[], Plan], log: Log, started: Command | None) -> NoReturn:
     """Serve to the end, and leave from within the loop, whose own end waits for every task for ever."""
->>>>>>> audit
     with log:
         end = await serve(plan, load, log.tell, command=started, environ=os.environ)
     if isinstance(end, signal.Signals):

@@ -17,29 +17,31 @@ from sidecar.clock import boottime
 from sidecar.config import load
 from sidecar.configfile import read_config
 from sidecar.contract import Evidence, Memo, Outcome, Probe, Run, Setting
-from sidecar.core.drain import DrainStep
-from sidecar.core.errors import RefusedError
-from sidecar.core.events import (
+from sidecar.core.actions import (
     Action,
     BeginDrain,
     BeginRollback,
     CancelDrain,
     CancelStart,
-    DrainAdvanced,
-    DrainOrdered,
-    Event,
-    Fact,
-    GatewayAppeared,
-    GatewayExited,
     GiveUp,
-    ObserverLate,
     ProbeNow,
-    ProbeReported,
-    Replanned,
     SaveGood,
     SaveRelease,
     SaveStanding,
     StartChild,
+)
+from sidecar.core.drain import DrainStep
+from sidecar.core.errors import RefusedError
+from sidecar.core.events import Event
+from sidecar.core.facts import (
+    DrainAdvanced,
+    DrainOrdered,
+    Fact,
+    GatewayAppeared,
+    GatewayExited,
+    ObserverLate,
+    ProbeReported,
+    Replanned,
 )
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, ProbePlan, Target

@@ -16,8 +16,9 @@ from msgspec import to_builtins
 from msgspec.json import encode
 
 from sidecar.clock import boottime
-from sidecar.core.events import Event, EventKind, Severity
+from sidecar.core.events import Event, EventKind
 from sidecar.core.plan import LogFormat
+from sidecar.core.severity import Severity
 
 HELD_AT_MOST = 1000
 """Lines that wait to be written. When the reader is stuck or the disk is full, further ones are dropped and counted."""

@@ -13,16 +13,10 @@ from sidecar.clock import boottime
 from sidecar.config.shown import show_plan
 from sidecar.config.units import write_duration
 from sidecar.core.errors import RefusedError, SidecarError
-from sidecar.core.events import (
-    DrainOrdered,
-    Event,
-    EventKind,
-    MaintenanceBegun,
-    MaintenanceEnded,
-    Severity,
-    TimePassed,
-)
+from sidecar.core.events import Event, EventKind
+from sidecar.core.facts import DrainOrdered, MaintenanceBegun, MaintenanceEnded, TimePassed
 from sidecar.core.plan import Plan
+from sidecar.core.severity import Severity
 from sidecar.core.state import Maintenance
 from sidecar.release_orders import ReleaseOrders
 from sidecar.serve import orders

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from sidecar.core.errors import RefusedError
-from sidecar.core.events import Fact, HoldBegun, HoldEnded, ReleasePromoted, RollbackOrdered
+from sidecar.core.facts import Fact, HoldBegun, HoldEnded, ReleasePromoted, RollbackOrdered
 from sidecar.core.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.state import State
 from sidecar.recall import Stored, known_good, read, standings

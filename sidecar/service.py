@@ -18,8 +18,10 @@ from sidecar.background import in_background
 from sidecar.clock import boottime
 from sidecar.core.drain import SIGNALS
 from sidecar.core.errors import SidecarError
-from sidecar.core.events import Event, EventKind, Severity, StopRequested
+from sidecar.core.events import Event, EventKind
+from sidecar.core.facts import StopRequested
 from sidecar.core.plan import Plan
+from sidecar.core.severity import Severity
 from sidecar.gateway.child import Command
 from sidecar.gateway.figures import read_figures
 from sidecar.journal import Journal

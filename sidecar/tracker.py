@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from time import time
 
-from sidecar.core.events import Action, Event, EventKind, Fact, ProbeReported, Replanned
+from sidecar.core.actions import Action
+from sidecar.core.events import Event, EventKind
+from sidecar.core.facts import Fact, ProbeReported, Replanned
 from sidecar.core.health import is_undecided
 from sidecar.core.machine import begin_state, step
 from sidecar.core.plan import Plan, ProbePlan

@@ -17,8 +17,9 @@ import anyio.to_thread
 import pytest
 from command_line import clean_environment
 
-from sidecar.core.events import Event, EventKind, Severity
+from sidecar.core.events import Event, EventKind
 from sidecar.core.plan import LogFormat
+from sidecar.core.severity import Severity
 from sidecar.log import HELD_AT_MOST, Log
 
 PIPE_HOLDS = 4096
@@ -192,7 +193,8 @@ def test_everything_told_is_written_when_the_log_is_closed(tmp_path):
 
 FULL_FOR_A_WHILE = """
 import resource, sys, time
-from sidecar.core.events import Event, EventKind, Severity
+from sidecar.core.events import Event, EventKind
+from sidecar.core.severity import Severity
 from sidecar.core.plan import LogFormat
 from sidecar.log import Log
 

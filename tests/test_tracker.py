@@ -3,18 +3,11 @@
 import pytest
 from builders import plan, probe, process, verdict
 
+from sidecar.core.actions import BeginDrain, ProbeNow
 from sidecar.core.drain import DrainStep
 from sidecar.core.errors import IllegalTransitionError
-from sidecar.core.events import (
-    BeginDrain,
-    DrainAdvanced,
-    EventKind,
-    GatewayAppeared,
-    ProbeNow,
-    ProbeReported,
-    Replanned,
-    StopRequested,
-)
+from sidecar.core.events import EventKind
+from sidecar.core.facts import DrainAdvanced, GatewayAppeared, ProbeReported, Replanned, StopRequested
 from sidecar.core.plan import Target
 from sidecar.core.state import DeploymentStatus
 from sidecar.core.tally import BUCKETS

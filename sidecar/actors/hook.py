@@ -6,8 +6,9 @@ import anyio
 
 from sidecar.clock import boottime
 from sidecar.contract import GatewayPlan, ProbeFailure, Run
-from sidecar.core.events import Event, EventKind, Severity
+from sidecar.core.events import Event, EventKind
 from sidecar.core.plan import DrainPlan
+from sidecar.core.severity import Severity
 from sidecar.exchange import address_of, exchange
 
 WITHIN = 2.0

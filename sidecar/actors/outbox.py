@@ -16,9 +16,10 @@ import msgspec
 from msgspec.structs import replace
 
 from sidecar.clock import boottime
-from sidecar.core.events import Event, EventKind, Severity
+from sidecar.core.events import Event, EventKind
 from sidecar.core.notice import Notice
 from sidecar.core.notify_plan import SinkPlan
+from sidecar.core.severity import Severity
 from sidecar.core.sink import SinkState
 from sidecar.sinks.contract import Sink, SinkError, deliver
 from sidecar.store.contract import Store, StoreError

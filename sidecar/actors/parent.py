@@ -8,9 +8,11 @@ import anyio
 import anyio.to_thread
 
 from sidecar.clock import boottime
-from sidecar.core.events import ChildEnded, ChildStarted, Event, EventKind, Fact, Severity
+from sidecar.core.events import Event, EventKind
+from sidecar.core.facts import ChildEnded, ChildStarted, Fact
 from sidecar.core.identity import Ending
 from sidecar.core.plan import Plan
+from sidecar.core.severity import Severity
 from sidecar.gateway import NOBODY, Gateway, NotProvenError
 from sidecar.gateway.child import Child, Command, CommandError, require
 from sidecar.gateway.leftovers import MARK, sweep

@@ -5,10 +5,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sidecar.core.events import Event, EventKind, Severity
+from sidecar.core.events import Event, EventKind
 from sidecar.core.health import Check, CheckState
 from sidecar.core.journal import keep
 from sidecar.core.release import ReleasePhase
+from sidecar.core.severity import Severity
 from sidecar.core.snapshot import CheckView, Snapshot, health_at
 from sidecar.core.state import DeploymentStatus
 from sidecar.core.verdict import Outcome, Verdict

@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from sidecar.core import journal
 from sidecar.core.errors import SidecarError
-from sidecar.core.events import EventKind, Severity
+from sidecar.core.events import EventKind
 from sidecar.core.journal import Entry, Told, Watched
 from sidecar.core.plan import Plan
 from sidecar.core.replay import replay
+from sidecar.core.severity import Severity
 from sidecar.core.state import DeploymentStatus
 from sidecar.core.transcript import told
 

@@ -5,11 +5,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from sidecar.core import probation
+from sidecar.core.actions import Action, BeginRollback, SaveGood, SaveRelease
 from sidecar.core.admission import INSURMOUNTABLE, Forbidden, admit, obstacles
 from sidecar.core.errors import IllegalTransitionError, RefusedError
-from sidecar.core.events import (
-    Action,
-    BeginRollback,
+from sidecar.core.facts import (
     ChildEnded,
     Fact,
     GatewayExited,
@@ -22,8 +21,6 @@ from sidecar.core.events import (
     ReleasePromoted,
     RollbackAdvanced,
     RollbackOrdered,
-    SaveGood,
-    SaveRelease,
     StandingRecalled,
     TrafficMeasured,
 )

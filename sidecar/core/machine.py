@@ -5,17 +5,15 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from sidecar.core import lifecycle, narrate
+from sidecar.core.actions import Action, BeginDrain, CancelDrain, SaveStanding
 from sidecar.core.drain import BEFORE_SIGNAL, SIGNALS, DrainPhase, DrainStep, advance, begin
 from sidecar.core.errors import IllegalTransitionError
-from sidecar.core.events import (
-    Action,
-    BeginDrain,
-    CancelDrain,
+from sidecar.core.events import Event
+from sidecar.core.facts import (
     ChildEnded,
     ChildStarted,
     DrainAdvanced,
     DrainOrdered,
-    Event,
     Fact,
     GatewayAppeared,
     GatewayExited,
@@ -24,7 +22,6 @@ from sidecar.core.events import (
     ObserverLate,
     ProbeReported,
     Replanned,
-    SaveStanding,
     StopRequested,
     TimePassed,
 )

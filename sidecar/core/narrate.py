@@ -2,26 +2,24 @@
 
 from collections.abc import Iterator
 
+from sidecar.core.actions import Action, CancelDrain
 from sidecar.core.drain import DrainPhase, DrainState, DrainStep
-from sidecar.core.events import (
-    Action,
-    CancelDrain,
+from sidecar.core.events import Event, EventKind
+from sidecar.core.facts import (
     ChildEnded,
     ChildStarted,
     DrainAdvanced,
-    Event,
-    EventKind,
     Fact,
     MaintenanceEnded,
     ObserverLate,
     Replanned,
-    Severity,
     TimePassed,
 )
 from sidecar.core.health import Check, CheckState, cause_of
 from sidecar.core.narrate_release import tell_release
 from sidecar.core.plan import OnFailure, ProbePlan
 from sidecar.core.restart import ChildPhase, restart_pause
+from sidecar.core.severity import Severity
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State
 from sidecar.core.verdict import Outcome, Verdict
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from sidecar.core.events import Event, EventKind, Fact, HoldEnded, RollbackAdvanced, Severity
+from sidecar.core.events import Event, EventKind
+from sidecar.core.facts import Fact, HoldEnded, RollbackAdvanced
 from sidecar.core.release import ReleasePhase, ReleaseState
 from sidecar.core.rollback import RollbackPhase
+from sidecar.core.severity import Severity
 from sidecar.core.state import State
 
 _SEVERITY = {ReleasePhase.BAD: Severity.ERROR, ReleasePhase.HELD: Severity.ERROR}

@@ -2,9 +2,10 @@
 
 from msgspec.structs import replace
 
+from sidecar.core.actions import Action, BeginDrain
 from sidecar.core.drain import begin
 from sidecar.core.errors import RefusedError
-from sidecar.core.events import Action, BeginDrain, DrainOrdered, MaintenanceBegun, MaintenanceEnded
+from sidecar.core.facts import DrainOrdered, MaintenanceBegun, MaintenanceEnded
 from sidecar.core.policy import refuse_order
 from sidecar.core.state import State
 

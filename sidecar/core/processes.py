@@ -2,18 +2,9 @@
 
 from msgspec.structs import replace
 
+from sidecar.core.actions import Action, CancelStart, GiveUp, ProbeNow, StartChild
 from sidecar.core.drain import DrainPhase, DrainStep, advance
-from sidecar.core.events import (
-    Action,
-    CancelStart,
-    ChildEnded,
-    ChildStarted,
-    GatewayAppeared,
-    GatewayExited,
-    GiveUp,
-    ProbeNow,
-    StartChild,
-)
+from sidecar.core.facts import ChildEnded, ChildStarted, GatewayAppeared, GatewayExited
 from sidecar.core.health import new_check
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Target

@@ -10,14 +10,16 @@ from heapq import merge
 
 from msgspec.structs import replace
 
-from sidecar.core import events, journal
+from sidecar.core import facts, journal
 from sidecar.core.drain import DrainPhase, DrainState, DrainStep
 from sidecar.core.errors import IllegalTransitionError, RefusedError
-from sidecar.core.events import DrainAdvanced, Event, EventKind, Fact, ProbeReported, RollbackAdvanced, Severity
+from sidecar.core.events import Event, EventKind
+from sidecar.core.facts import DrainAdvanced, Fact, ProbeReported, RollbackAdvanced
 from sidecar.core.journal import Entry
 from sidecar.core.machine import begin_state, step
 from sidecar.core.plan import DrainPlan, Plan
 from sidecar.core.runlength import SPREAD, spread_out
+from sidecar.core.severity import Severity
 from sidecar.core.state import State
 from sidecar.core.transcript import fact_of, known_process
 from sidecar.core.verdict import Verdict
@@ -75,7 +77,7 @@ class _Past:
             case journal.SidecarRuns() if self._state is None:
                 yield from self._begin_in_the_middle(entry)
             case journal.Replanned():
-                yield from self._step(events.Replanned(self._plan_of(entry)), at)
+                yield from self._step(facts.Replanned(self._plan_of(entry)), at)
             case journal.DrainAdvanced():
                 yield from self._follow_actor(entry)
             case journal.Verdicts() if verdict is not None:
@@ -98,9 +100,9 @@ class _Past:
         """Begin where the journal's start has been dropped, with what was said again."""
         self._state = begin_state(self._plan_of(rules), rules.at)
         if rules.child is not None:
-            yield from self._step(events.ChildStarted(known_process(rules.child)), rules.at)
+            yield from self._step(facts.ChildStarted(known_process(rules.child)), rules.at)
         if rules.gateway is not None:
-            yield from self._step(events.GatewayAppeared(known_process(rules.gateway)), rules.at)
+            yield from self._step(facts.GatewayAppeared(known_process(rules.gateway)), rules.at)
 
     def _let_actor_go_on(self, now: float) -> Iterator[Event]:
         """Take the drain's steps that are due by now."""

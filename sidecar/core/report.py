@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from sidecar.core.blame import upstreams_pass
-from sidecar.core.events import ProbeReported
+from sidecar.core.facts import ProbeReported
 from sidecar.core.health import CheckState, cause_of, step_check
 from sidecar.core.plan import Target
 from sidecar.core.release import JUDGED

@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
-from sidecar.core import events, journal
-from sidecar.core.events import DrainAdvanced, Event, Fact, ProbeReported, ReleaseFact, Replanned
+from sidecar.core import facts, journal
+from sidecar.core.events import Event
+from sidecar.core.facts import DrainAdvanced, Fact, ProbeReported, ReleaseFact, Replanned
 from sidecar.core.identity import Ending, GatewayProcess
 from sidecar.core.journal import Process, keep
 from sidecar.core.memory import Memory
@@ -47,27 +48,27 @@ def entry_of(fact: Fact, at: float, offset: float) -> Written | None:  # noqa: C
     None for those that are not written so: verdicts make runs, and a plan is told by its fingerprint.
     """
     match fact:
-        case events.GatewayAppeared(process, unproven):
+        case facts.GatewayAppeared(process, unproven):
             known = None if process is None else process_of(process, offset)
             return journal.GatewayAppeared(at=at, process=known, unproven=unproven and keep(unproven))
-        case events.GatewayExited(process):
+        case facts.GatewayExited(process):
             return journal.GatewayExited(at=at, process=process_of(process, offset))
-        case events.ChildStarted(process):
+        case facts.ChildStarted(process):
             return journal.ChildStarted(at=at, process=process_of(process, offset))
-        case events.ChildEnded(ending):
+        case facts.ChildEnded(ending):
             return journal.ChildEnded(at=at, status=ending.status, words=keep(ending.words))
-        case events.StopRequested():
+        case facts.StopRequested():
             return journal.StopRequested(at=at)
-        case events.ObserverLate(lag):
+        case facts.ObserverLate(lag):
             return journal.ObserverLate(at=at, lag=lag)
-        case events.MaintenanceBegun(word):
+        case facts.MaintenanceBegun(word):
             since, until = word.since + offset, word.until + offset
             return journal.MaintenanceBegun(at=at, reason=keep(word.reason), by=keep(word.by), since=since, until=until)
-        case events.MaintenanceEnded(reason, by):
+        case facts.MaintenanceEnded(reason, by):
             return journal.MaintenanceEnded(at=at, reason=keep(reason), by=keep(by))
-        case events.TimePassed():
+        case facts.TimePassed():
             return journal.TimePassed(at=at)
-        case events.DrainOrdered(reason, by):
+        case facts.DrainOrdered(reason, by):
             return journal.DrainOrdered(at=at, reason=keep(reason), by=keep(by))
         case ProbeReported() | Replanned():
             return None
@@ -79,9 +80,9 @@ def entry_of(fact: Fact, at: float, offset: float) -> Written | None:  # noqa: C
 
 def _release_entry(fact: ReleaseFact, at: float, offset: float) -> Plain:
     match fact:
-        case events.MemoryRecalled(memory):
+        case facts.MemoryRecalled(memory):
             return journal.MemoryRecalled(at=at, memory=_moved(memory, offset))
-        case events.StandingRecalled(standing):
+        case facts.StandingRecalled(standing):
             return journal.StandingRecalled(
                 at=at,
                 upstream=standing.upstream,
@@ -89,17 +90,17 @@ def _release_entry(fact: ReleaseFact, at: float, offset: float) -> Plain:
                 gateway=standing.gateway,
                 drains=tuple(drain + offset for drain in standing.drains),
             )
-        case events.TrafficMeasured(sample):
+        case facts.TrafficMeasured(sample):
             return journal.TrafficMeasured(at=at, sample=sample)
-        case events.HoldBegun(hold):
+        case facts.HoldBegun(hold):
             return journal.HoldBegun(at=at, hold=replace(hold, reason=keep(hold.reason), by=keep(hold.by)))
-        case events.HoldEnded(by):
+        case facts.HoldEnded(by):
             return journal.HoldEnded(at=at, by=keep(by))
-        case events.ReleasePromoted(reason, by):
+        case facts.ReleasePromoted(reason, by):
             return journal.ReleasePromoted(at=at, reason=keep(reason), by=keep(by))
-        case events.RollbackOrdered(target, reason, by, forced):
+        case facts.RollbackOrdered(target, reason, by, forced):
             return journal.RollbackOrdered(at=at, target=target, reason=keep(reason), by=keep(by), forced=forced)
-        case events.RollbackAdvanced(step, detail):
+        case facts.RollbackAdvanced(step, detail):
             return journal.RollbackAdvanced(at=at, step=step, detail=keep(detail))
 
 
@@ -117,26 +118,26 @@ def fact_of(entry: Plain) -> Fact:  # noqa: C901 - one case for each entry
     match entry:
         case journal.GatewayAppeared():
             known = None if entry.process is None else known_process(entry.process)
-            return events.GatewayAppeared(known, entry.unproven)
+            return facts.GatewayAppeared(known, entry.unproven)
         case journal.GatewayExited():
-            return events.GatewayExited(known_process(entry.process))
+            return facts.GatewayExited(known_process(entry.process))
         case journal.ChildStarted():
-            return events.ChildStarted(known_process(entry.process))
+            return facts.ChildStarted(known_process(entry.process))
         case journal.ChildEnded():
-            return events.ChildEnded(Ending(entry.status, entry.words))
+            return facts.ChildEnded(Ending(entry.status, entry.words))
         case journal.StopRequested():
-            return events.StopRequested()
+            return facts.StopRequested()
         case journal.ObserverLate():
-            return events.ObserverLate(entry.lag)
+            return facts.ObserverLate(entry.lag)
         case journal.MaintenanceBegun():
             word = Maintenance(reason=entry.reason, by=entry.by, since=entry.since, until=entry.until)
-            return events.MaintenanceBegun(word)
+            return facts.MaintenanceBegun(word)
         case journal.MaintenanceEnded():
-            return events.MaintenanceEnded(entry.reason, entry.by)
+            return facts.MaintenanceEnded(entry.reason, entry.by)
         case journal.TimePassed():
-            return events.TimePassed()
+            return facts.TimePassed()
         case journal.DrainOrdered():
-            return events.DrainOrdered(entry.reason, entry.by)
+            return facts.DrainOrdered(entry.reason, entry.by)
         case _:
             return _release_fact(entry)
 
@@ -144,23 +145,23 @@ def fact_of(entry: Plain) -> Fact:  # noqa: C901 - one case for each entry
 def _release_fact(entry: ReleaseEntry) -> ReleaseFact:
     match entry:
         case journal.MemoryRecalled():
-            return events.MemoryRecalled(entry.memory)
+            return facts.MemoryRecalled(entry.memory)
         case journal.StandingRecalled():
             known = None if entry.process is None else known_process(entry.process)
             standing = Standing(upstream=entry.upstream, process=known, gateway=entry.gateway, drains=entry.drains)
-            return events.StandingRecalled(standing)
+            return facts.StandingRecalled(standing)
         case journal.TrafficMeasured():
-            return events.TrafficMeasured(entry.sample)
+            return facts.TrafficMeasured(entry.sample)
         case journal.HoldBegun():
-            return events.HoldBegun(entry.hold)
+            return facts.HoldBegun(entry.hold)
         case journal.HoldEnded():
-            return events.HoldEnded(entry.by)
+            return facts.HoldEnded(entry.by)
         case journal.ReleasePromoted():
-            return events.ReleasePromoted(entry.reason, entry.by)
+            return facts.ReleasePromoted(entry.reason, entry.by)
         case journal.RollbackOrdered():
-            return events.RollbackOrdered(entry.target, entry.reason, entry.by, entry.forced)
+            return facts.RollbackOrdered(entry.target, entry.reason, entry.by, entry.forced)
         case journal.RollbackAdvanced():
-            return events.RollbackAdvanced(entry.step, entry.detail)
+            return facts.RollbackAdvanced(entry.step, entry.detail)
 
 
 def told(event: Event, at: float) -> journal.Told:

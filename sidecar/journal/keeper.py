@@ -15,10 +15,12 @@ from sidecar import __version__
 from sidecar.background import in_background
 from sidecar.clock import boottime
 from sidecar.core.errors import SidecarError
-from sidecar.core.events import Event, EventKind, Fact, Severity
+from sidecar.core.events import Event, EventKind
+from sidecar.core.facts import Fact
 from sidecar.core.flight import Flight, freeze, is_bad
 from sidecar.core.journal import Entry, Lost, write_entry
 from sidecar.core.plan import Plan
+from sidecar.core.severity import Severity
 from sidecar.core.snapshot import Snapshot
 from sidecar.journal.recorder import Recorder
 from sidecar.journal.streams import FLIGHTS_KEPT, KEPT, flights_of, journal_of

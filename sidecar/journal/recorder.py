@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from sidecar import __version__
 from sidecar.core import journal
-from sidecar.core.events import (
+from sidecar.core.events import Event
+from sidecar.core.facts import (
     ChildEnded,
     ChildStarted,
-    Event,
     Fact,
     GatewayAppeared,
     GatewayExited,

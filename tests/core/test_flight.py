@@ -4,9 +4,11 @@ import msgspec
 import pytest
 from builders import plan, probe, process, verdict
 
-from sidecar.core.events import Event, EventKind, GatewayAppeared, ProbeReported, Severity
+from sidecar.core.events import Event, EventKind
+from sidecar.core.facts import GatewayAppeared, ProbeReported
 from sidecar.core.flight import Flight, freeze, is_bad
 from sidecar.core.machine import begin_state, step
+from sidecar.core.severity import Severity
 from sidecar.core.snapshot import Snapshot
 from sidecar.core.tally import new_tally
 from sidecar.core.verdict import Finding, Observation, Outcome, Phase, Verdict

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.core.drain import DrainStep
-from sidecar.core.events import (
+from sidecar.core.facts import (
     DrainAdvanced,
     DrainOrdered,
     GatewayAppeared,

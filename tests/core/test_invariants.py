@@ -5,10 +5,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sidecar.core.actions import BeginDrain, StartChild
 from sidecar.core.drain import SIGNALS, DrainPhase, DrainStep
 from sidecar.core.errors import IllegalTransitionError, RefusedError
-from sidecar.core.events import (
-    BeginDrain,
+from sidecar.core.facts import (
     ChildEnded,
     ChildStarted,
     DrainAdvanced,
@@ -20,7 +20,6 @@ from sidecar.core.events import (
     ObserverLate,
     ProbeReported,
     Replanned,
-    StartChild,
     StopRequested,
     TimePassed,
 )

@@ -3,14 +3,15 @@
 import pytest
 from builders import process
 
-from sidecar.core import events
-from sidecar.core.events import Event, EventKind, Severity
+from sidecar.core import facts
+from sidecar.core.events import Event, EventKind
 from sidecar.core.identity import Ending
 from sidecar.core.journal import TEXT_AT_MOST, Verdicts, keep, read_entry, write_entry
 from sidecar.core.memory import Memory
 from sidecar.core.release import Hold, KnownGood, ReleaseState
 from sidecar.core.rollback import RollbackStep
 from sidecar.core.sample import Sample
+from sidecar.core.severity import Severity
 from sidecar.core.state import Maintenance, Standing
 from sidecar.core.transcript import entry_of, fact_of, told
 from sidecar.core.verdict import Outcome
@@ -18,18 +19,18 @@ from sidecar.core.verdict import Outcome
 OFFSET = 1_700_000_000.0
 
 FACTS = [
-    events.GatewayAppeared(process(7, 3.0)),
-    events.GatewayAppeared(None, "it belongs to another user"),
-    events.GatewayExited(process(7, 3.0)),
-    events.ChildStarted(process(8, 4.0)),
-    events.ChildEnded(Ending(137, "was killed by SIGKILL")),
-    events.StopRequested(),
-    events.ObserverLate(2.5),
-    events.MaintenanceBegun(Maintenance(reason="a move", by="root", since=10.0, until=70.0)),
-    events.MaintenanceEnded("it is over", "root"),
-    events.TimePassed(),
-    events.DrainOrdered("it leaks", "root"),
-    events.MemoryRecalled(
+    facts.GatewayAppeared(process(7, 3.0)),
+    facts.GatewayAppeared(None, "it belongs to another user"),
+    facts.GatewayExited(process(7, 3.0)),
+    facts.ChildStarted(process(8, 4.0)),
+    facts.ChildEnded(Ending(137, "was killed by SIGKILL")),
+    facts.StopRequested(),
+    facts.ObserverLate(2.5),
+    facts.MaintenanceBegun(Maintenance(reason="a move", by="root", since=10.0, until=70.0)),
+    facts.MaintenanceEnded("it is over", "root"),
+    facts.TimePassed(),
+    facts.DrainOrdered("it leaks", "root"),
+    facts.MemoryRecalled(
         Memory(
             release=ReleaseState(id="v2", since=10.0, at=11.0, saved=12.0, samples={"web": Sample(answered={3: 2})}),
             target=KnownGood(release="v1", at=OFFSET),
@@ -39,13 +40,13 @@ FACTS = [
             unfit=None,
         )
     ),
-    events.StandingRecalled(Standing(upstream=("db",), process=process(7, 3.0), gateway=("web",), drains=(4.0,))),
-    events.TrafficMeasured(Sample(answered={3: 2}, errors=1)),
-    events.HoldBegun(Hold(reason="a freeze", by="root", at=OFFSET)),
-    events.HoldEnded("root"),
-    events.ReleasePromoted("it is well", "root"),
-    events.RollbackOrdered(KnownGood(release="v1", at=OFFSET), "it is slow", "root", forced=True),
-    events.RollbackAdvanced(RollbackStep.ASK, "asked"),
+    facts.StandingRecalled(Standing(upstream=("db",), process=process(7, 3.0), gateway=("web",), drains=(4.0,))),
+    facts.TrafficMeasured(Sample(answered={3: 2}, errors=1)),
+    facts.HoldBegun(Hold(reason="a freeze", by="root", at=OFFSET)),
+    facts.HoldEnded("root"),
+    facts.ReleasePromoted("it is well", "root"),
+    facts.RollbackOrdered(KnownGood(release="v1", at=OFFSET), "it is slow", "root", forced=True),
+    facts.RollbackAdvanced(RollbackStep.ASK, "asked"),
 ]
 
 

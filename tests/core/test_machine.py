@@ -3,17 +3,15 @@
 import pytest
 from builders import plan, probe, process, verdict
 
+from sidecar.core.actions import BeginDrain, CancelDrain, ProbeNow
 from sidecar.core.drain import DrainPhase, DrainStep
 from sidecar.core.errors import IllegalTransitionError
-from sidecar.core.events import (
-    BeginDrain,
-    CancelDrain,
+from sidecar.core.events import EventKind
+from sidecar.core.facts import (
     DrainAdvanced,
-    EventKind,
     GatewayAppeared,
     GatewayExited,
     ObserverLate,
-    ProbeNow,
     ProbeReported,
     Replanned,
     StopRequested,

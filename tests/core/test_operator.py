@@ -3,14 +3,13 @@
 import pytest
 from builders import plan, probe, process, verdict
 
+from sidecar.core.actions import BeginDrain, CancelDrain
 from sidecar.core.drain import DrainPhase, DrainStep
 from sidecar.core.errors import IllegalTransitionError, RefusedError
-from sidecar.core.events import (
-    BeginDrain,
-    CancelDrain,
+from sidecar.core.events import EventKind
+from sidecar.core.facts import (
     DrainAdvanced,
     DrainOrdered,
-    EventKind,
     GatewayAppeared,
     GatewayExited,
     MaintenanceBegun,

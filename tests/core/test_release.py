@@ -4,13 +4,13 @@ import pytest
 from builders import probe, process, verdict
 from msgspec.structs import replace
 
+from sidecar.core.actions import BeginRollback, SaveGood, SaveRelease
 from sidecar.core.drain import DrainPhase
 from sidecar.core.errors import IllegalTransitionError, RefusedError
-from sidecar.core.events import (
-    BeginRollback,
+from sidecar.core.events import EventKind
+from sidecar.core.facts import (
     ChildEnded,
     ChildStarted,
-    EventKind,
     GatewayAppeared,
     GatewayExited,
     HoldBegun,
@@ -23,8 +23,6 @@ from sidecar.core.events import (
     ReleasePromoted,
     RollbackAdvanced,
     RollbackOrdered,
-    SaveGood,
-    SaveRelease,
     StopRequested,
     TimePassed,
     TrafficMeasured,

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
 
+from sidecar.core.actions import BeginRollback, SaveGood, SaveRelease
 from sidecar.core.errors import IllegalTransitionError, RefusedError
-from sidecar.core.events import (
-    BeginRollback,
+from sidecar.core.facts import (
     ChildEnded,
     ChildStarted,
     GatewayAppeared,
@@ -23,8 +23,6 @@ from sidecar.core.events import (
     ReleasePromoted,
     RollbackAdvanced,
     RollbackOrdered,
-    SaveGood,
-    SaveRelease,
     StopRequested,
     TimePassed,
     TrafficMeasured,

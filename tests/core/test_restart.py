@@ -4,25 +4,23 @@ import pytest
 from builders import plan, probe, process, verdict
 from msgspec.structs import replace
 
+from sidecar.core.actions import CancelStart, GiveUp, StartChild
 from sidecar.core.drain import DrainPhase, DrainStep
-from sidecar.core.events import (
-    CancelStart,
+from sidecar.core.events import EventKind
+from sidecar.core.facts import (
     ChildEnded,
     ChildStarted,
     DrainAdvanced,
-    EventKind,
     GatewayAppeared,
     GatewayExited,
-    GiveUp,
     ProbeReported,
-    Severity,
-    StartChild,
     StopRequested,
 )
 from sidecar.core.identity import Ending
 from sidecar.core.machine import begin_state, step
 from sidecar.core.plan import ParentPlan
 from sidecar.core.restart import ChildPhase, ChildState, decide_restart
+from sidecar.core.severity import Severity
 from sidecar.core.verdict import Evidence, Outcome
 
 RULES = ParentPlan(restart_backoff=1.0, restart_backoff_max=5.0, max_restarts=4, restart_window=100.0)

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from sidecar.core.drain import DrainPhase, DrainStep
 from sidecar.core.errors import IllegalTransitionError, RefusedError
-from sidecar.core.events import (
+from sidecar.core.events import EventKind
+from sidecar.core.facts import (
     ChildEnded,
     ChildStarted,
     DrainAdvanced,
     DrainOrdered,
-    EventKind,
     GatewayAppeared,
     GatewayExited,
     HoldBegun,

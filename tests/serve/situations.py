@@ -2,7 +2,7 @@
 
 from builders import plan, probe, process, verdict
 
-from sidecar.core.events import GatewayAppeared, GatewayExited, MaintenanceBegun, ProbeReported, StopRequested
+from sidecar.core.facts import GatewayAppeared, GatewayExited, MaintenanceBegun, ProbeReported, StopRequested
 from sidecar.core.plan import OnFailure, Target
 from sidecar.core.state import Maintenance
 from sidecar.core.verdict import Evidence, Outcome

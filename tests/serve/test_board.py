@@ -18,13 +18,7 @@ from serve.situations import (
     unhealthy,
 )
 
-from sidecar.core.events import (
-    GatewayAppeared,
-    GatewayExited,
-    MaintenanceBegun,
-    ObserverLate,
-    StopRequested,
-)
+from sidecar.core.facts import GatewayAppeared, GatewayExited, MaintenanceBegun, ObserverLate, StopRequested
 from sidecar.core.verdict import Evidence, Outcome
 from sidecar.serve import health_json
 from sidecar.serve.routes import Route

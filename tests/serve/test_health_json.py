@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from serve.situations import GATEWAY, PLAN, PROBES, SITUATIONS, Scene, degraded, draining, ready, starting, withheld
 
-from sidecar.core.events import GatewayAppeared, ProbeReported
+from sidecar.core.facts import GatewayAppeared, ProbeReported
 from sidecar.core.plan import GatewayPlan, ServerPlan
 from sidecar.core.rules import ReleasePlan
 from sidecar.core.verdict import Finding, Outcome, Phase

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from serve.situations import PROBES, SITUATIONS, Scene, draining, gone, ready, starting, withheld
 
 from sidecar.core.drain import DrainPhase
-from sidecar.core.events import ProbeReported
+from sidecar.core.facts import ProbeReported
 from sidecar.core.health import CheckState
 from sidecar.core.state import Guard
 from sidecar.core.tally import BUCKETS

@@ -10,7 +10,8 @@ from core.telling import Narrator
 from msgspec.structs import replace
 
 from sidecar.config import load
-from sidecar.core.events import Event, EventKind, Severity
+from sidecar.core.events import Event, EventKind
+from sidecar.core.severity import Severity
 from sidecar.registry import known_kinds, load_kind
 from sidecar.sinks.cloudevent import cloud_event
 from sidecar.sinks.signature import sign, signing_key

@@ -7,8 +7,15 @@ from sidecar.core.verdict import Outcome
 
 
 def upstreams_pass(state: State) -> bool:
-    """Tell whether every check of an upstream passes, so that nothing which goes wrong can be an upstream's fault."""
-    upstream = [state.checks[probe.name] for probe in state.plan.probes if probe.target is Target.UPSTREAM]
+    """Tell whether every check of an upstream passes, so that nothing which goes wrong can be an upstream's fault.
+
+    One that is merely observed proves nothing, either way: it may be wrong itself.
+    """
+    upstream = [
+        state.checks[probe.name]
+        for probe in state.plan.probes
+        if probe.target is Target.UPSTREAM and probe.on_failure is not OnFailure.OBSERVE
+    ]
     return all(
         check.state is CheckState.PASSING and check.outcome in (Outcome.PASS, Outcome.WARN) for check in upstream
     )

@@ -364,3 +364,13 @@ def test_every_change_of_status_is_an_event_with_evidence():
         (DeploymentStatus.READY, DeploymentStatus.UNHEALTHY),
     ]
     assert changed[-1].evidence == ("db: connects: found refused",)
+
+
+def test_an_upstream_that_is_merely_observed_withholds_no_drain():
+    """It is shown and counted, and nothing else: what is tried out may be wrong itself."""
+    tried = probe("tried", target=Target.UPSTREAM, on_failure=OnFailure.OBSERVE)
+    now, state = 1000.0, begin_state(plan(probe("web", failure_threshold=1), tried), 1000.0)
+    for name, outcome in (("tried", F), ("web", F)):
+        seen = verdict(outcome, now, evidence=Evidence.WRONG)
+        state = step(state, ProbeReported(name, seen), now).state
+    assert state.checks["web"].local_since == now

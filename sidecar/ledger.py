@@ -11,7 +11,8 @@ from sidecar.core.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.rollback import RollbackRecord
 from sidecar.core.sample import Sample
 from sidecar.store.contract import Store
-from sidecar.store.documents import encode, load, load_all, name_of
+from sidecar.store.documents import encode, load, load_all
+from sidecar.store.naming import name_of
 
 KEPT_FOR = 90 * 86_400.0
 """Seconds after which a release, a rollback or a replica is forgotten of which nothing was heard since."""

@@ -8,7 +8,8 @@ from sidecar.clock import boottime
 from sidecar.core.state import Maintenance
 from sidecar.linux.procfs import boot_id
 from sidecar.store.contract import Store
-from sidecar.store.documents import encode, load, name_of
+from sidecar.store.documents import encode, load
+from sidecar.store.naming import name_of
 
 
 class _Written(Struct, frozen=True, kw_only=True):

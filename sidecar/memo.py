@@ -2,7 +2,7 @@
 
 from sidecar.contract import Memo
 from sidecar.store.contract import Store, StoreError
-from sidecar.store.documents import name_of
+from sidecar.store.naming import name_of
 
 _BYTES_AT_MOST = 4096
 

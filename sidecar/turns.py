@@ -5,14 +5,13 @@ platform: where there is one, the rollback is no longer its own. And whoever has
 owner before has just asked. So of two that meet one alone asks, unless one is stopped between that look and asking.
 """
 
-from urllib.parse import quote, unquote
-
 import msgspec
 from msgspec.structs import replace
 
 from sidecar.core.errors import SidecarError
 from sidecar.core.rollback import RollbackPhase, RollbackRecord
 from sidecar.store.contract import Store
+from sidecar.store.naming import name_of, word_of
 
 PREFIX = "rollback/"
 
@@ -25,7 +24,7 @@ class Turns:
 
     def __init__(self, store: Store, release: str) -> None:
         self._store = store
-        self._place = PREFIX + quote(release, safe="")
+        self._place = name_of("rollback", release)
 
     async def last(self) -> tuple[int, RollbackRecord | None]:
         """Give the number of the last turn, from 1, and what is written in it; 0 and None where there is none."""
@@ -55,7 +54,7 @@ class Turns:
 async def last_turns(store: Store) -> list[RollbackRecord]:
     """Give the last turn of every rollback, the one begun last first. Raises ``StoreError``."""
     places = {name.rpartition("/")[0] for name in await store.names(PREFIX)}
-    last = [await Turns(store, unquote(place.removeprefix(PREFIX))).last() for place in sorted(places)]
+    last = [await Turns(store, word_of(place.removeprefix(PREFIX))).last() for place in sorted(places)]
     records = [record for _, record in last if record is not None]
     return sorted(records, key=lambda record: record.begun, reverse=True)
 
@@ -69,7 +68,7 @@ async def confirm(store: Store, release: str, replica: str, started: float, now:
     places = {name.rpartition("/")[0] for name in await store.names(PREFIX)}
     confirmed = []
     for place in sorted(places):
-        turns = Turns(store, unquote(place.removeprefix(PREFIX)))
+        turns = Turns(store, word_of(place.removeprefix(PREFIX)))
         turn, record = await turns.last()
         while record is not None and _is_unconfirmed(record, release, started):
             end = replace(

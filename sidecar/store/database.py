@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TypeVar
-from urllib.parse import quote
 
 from sidecar.store.contract import StoreError
+from sidecar.store.naming import percent
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class Database:
         if not stat.S_ISREG(os.lstat(self.path).st_mode):
             raise ValueError("it is no regular file")
         # As a URI, because only there SQLite can be told not to make a file.
-        uri = f"file://{quote(os.fsencode(os.path.abspath(self.path)))}?mode=rw"
+        uri = f"file://{percent(os.fsencode(os.path.abspath(self.path)))}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_AT_MOST, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = TRUNCATE")

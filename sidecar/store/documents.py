@@ -1,18 +1,13 @@
 """Documents as JSON: what is written into a store is read again as what it was."""
 
 from typing import TypeVar
-from urllib.parse import quote
 
 import msgspec
 
 from sidecar.store.contract import Store, StoreError
+from sidecar.store.naming import name_of
 
 T = TypeVar("T")
-
-
-def name_of(*words: str) -> str:
-    """Make a document's name of words, whatever letters are in them."""
-    return "/".join(quote(word, safe="") for word in words)
 
 
 def encode(document: object) -> bytes:

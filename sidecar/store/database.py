@@ -85,7 +85,8 @@ class Database:
         if not stat.S_ISREG(os.lstat(self.path).st_mode):
             raise ValueError("it is no regular file")
         # As a URI, because only there SQLite can be told not to make a file.
-        uri = f"file://{percent(os.fsencode(os.path.abspath(self.path)))}?mode=rw"
+        path = "/".join(map(percent, os.fsencode(os.path.abspath(self.path)).split(b"/")))
+        uri = f"file://{path}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_AT_MOST, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = TRUNCATE")

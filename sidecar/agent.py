@@ -52,7 +52,7 @@ from sidecar.engine import Engine
 from sidecar.gateway import Gateway
 from sidecar.gateway.child import Command
 from sidecar.gateway.held import hold
-from sidecar.ledger import Ledger
+from sidecar.ledger.records import Ledger
 from sidecar.memo import StoreMemo
 from sidecar.platforms import open_platform
 from sidecar.platforms.contract import Platform
@@ -62,7 +62,7 @@ from sidecar.releases import Releases
 from sidecar.store import replica_of
 from sidecar.store.contract import Store, StoreError
 from sidecar.tracker import Tracker
-from sidecar.traffic import Scraper
+from sidecar.traffic.scraper import Scraper
 
 USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
 

@@ -19,11 +19,11 @@ from sidecar.core.plan import Plan, ProbePlan, Target
 from sidecar.core.rules import PlatformKind, PreflightPlan, ReleaseMode
 from sidecar.core.verdict import Outcome, Verdict
 from sidecar.engine import CONCURRENCY, close, execute
-from sidecar.ledger import Ledger
+from sidecar.ledger.recall import read, remember
+from sidecar.ledger.records import Ledger
 from sidecar.linux.program import Ended, run_program
 from sidecar.platforms import open_platform
 from sidecar.platforms.contract import Platform, PlatformError, UnavailableError
-from sidecar.recall import read, remember
 from sidecar.registry import load_kind
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store, StoreError

@@ -10,7 +10,7 @@ from sidecar.core.errors import RefusedError
 from sidecar.core.facts import Fact, HoldBegun, HoldEnded, ReleasePromoted, RollbackOrdered
 from sidecar.core.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.state import State
-from sidecar.recall import Stored, known_good, read, standings
+from sidecar.ledger.recall import Stored, known_good, read, standings
 from sidecar.releases import Releases
 from sidecar.serve import orders
 from sidecar.serve.orders import Answer, ReleaseOrder

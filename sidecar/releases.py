@@ -20,13 +20,13 @@ from sidecar.core.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
 from sidecar.core.rollback import RollbackOrder, RollbackPhase, RollbackRecord, RollbackStep
 from sidecar.core.severity import Severity
 from sidecar.core.state import State
-from sidecar.ledger import Ledger, ReleaseRecord
+from sidecar.ledger.recall import read, remember, standings
+from sidecar.ledger.records import Ledger, ReleaseRecord
+from sidecar.ledger.standing import recall_standing, save_standing
+from sidecar.ledger.turns import confirm, last_turns
 from sidecar.platforms.contract import Platform
-from sidecar.recall import read, remember, standings
-from sidecar.standing import recall_standing, save_standing
 from sidecar.store.contract import StoreError
-from sidecar.traffic import Scraper
-from sidecar.turns import confirm, last_turns
+from sidecar.traffic.scraper import Scraper
 
 T = TypeVar("T")
 

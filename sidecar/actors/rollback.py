@@ -1,7 +1,7 @@
 """Carries a rollback out, step by step. Each step is asked for first, and what it is about to do is written down first.
 
 The sidecar may be killed at any point: whoever goes on from what is written never asks the platform again for what it
-may have heard. Two replicas never ask both: see ``sidecar.turns``.
+may have heard. Two replicas never ask both: see ``sidecar.ledger.turns``.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,9 +25,9 @@ from sidecar.core.rollback import (
     entry,
 )
 from sidecar.core.rules import RollbackPlan
+from sidecar.ledger.turns import Turns
 from sidecar.platforms.contract import Platform, PlatformError, Restoration, UnavailableError, UncertainError
 from sidecar.store.contract import Store, StoreError
-from sidecar.turns import Turns
 
 ASKED_AT_MOST = 3
 """So often the platform is asked, each time only where it surely has not heard before."""

@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidecar.core.rollback import RollbackRecord
+from sidecar.ledger.turns import Turns
 from sidecar.store.contract import StoreError
-from sidecar.turns import Turns
 
 T = TypeVar("T")
 

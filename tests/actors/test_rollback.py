@@ -17,10 +17,10 @@ from sidecar.core.errors import IllegalTransitionError
 from sidecar.core.release import KnownGood
 from sidecar.core.rollback import Restorable, RollbackOrder, RollbackPhase, RollbackRecord, RollbackStep, advance
 from sidecar.core.rules import RollbackPlan
+from sidecar.ledger.turns import confirm
 from sidecar.platforms import graphql
 from sidecar.platforms.command import Command
 from sidecar.platforms.railway import Railway
-from sidecar.turns import confirm
 
 pytestmark = pytest.mark.anyio
 

@@ -25,6 +25,7 @@ from sidecar.core.rollback import (
     advance,
 )
 from sidecar.core.rules import RollbackPlan
+from sidecar.ledger.turns import confirm
 from sidecar.platforms.contract import (
     Platform,
     PlatformError,
@@ -34,7 +35,6 @@ from sidecar.platforms.contract import (
     UncertainError,
 )
 from sidecar.store.contract import StoreError
-from sidecar.turns import confirm
 
 RULES = RollbackPlan(timeout=20.0, verify_within=300.0)
 PACE = Pace(first=2.0, longest=8.0, settle=10.0, silence=30.0)

@@ -10,8 +10,8 @@ from sidecar.core.memory import Memory
 from sidecar.core.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseState
 from sidecar.core.rollback import FINAL, RollbackOrder, RollbackRecord
 from sidecar.core.rules import ReleasePlan
-from sidecar.ledger import Ledger, ReleaseRecord
-from sidecar.turns import last_turns
+from sidecar.ledger.records import Ledger, ReleaseRecord
+from sidecar.ledger.turns import last_turns
 
 BAD = frozenset({ReleasePhase.BAD, ReleasePhase.HELD, ReleasePhase.ROLLED_BACK})
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from sidecar.exposition import LINE_AT_MOST, SERIES_AT_MOST, read_series
+from sidecar.traffic.exposition import LINE_AT_MOST, SERIES_AT_MOST, read_series
 
 NAMES = {"seconds_bucket", "made_total", "level"}
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

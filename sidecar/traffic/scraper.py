@@ -14,7 +14,7 @@ from sidecar.core.redact import redact
 from sidecar.core.rules import ReleasePlan
 from sidecar.core.sample import BOUNDS, Sample
 from sidecar.exchange import Tls, address_of, exchange
-from sidecar.exposition import read_series
+from sidecar.traffic.exposition import read_series
 
 PAGE_LIMIT = 4 * 1024 * 1024
 """Bytes of a page of metrics. Half a page would be worse than none: its sums would be too small."""

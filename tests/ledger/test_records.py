@@ -12,7 +12,7 @@ from sidecar.core.plan import StatePlan, StoreKind
 from sidecar.core.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.rollback import Restorable, RollbackPhase, RollbackRecord
 from sidecar.core.sample import Sample
-from sidecar.ledger import KEPT_FOR, Latches, Ledger, ReleaseRecord
+from sidecar.ledger.records import KEPT_FOR, Latches, Ledger, ReleaseRecord
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store, StoreError
 from sidecar.store.documents import encode

@@ -4,7 +4,7 @@ from time import time
 
 from sidecar.clock import boottime
 from sidecar.core.state import Standing
-from sidecar.ledger import Latches, Ledger
+from sidecar.ledger.records import Latches, Ledger
 
 
 async def recall_standing(ledger: Ledger, deployment: str | None) -> Standing:

@@ -10,7 +10,7 @@ from sidecar.clock import boottime
 from sidecar.contract import GatewayPlan
 from sidecar.core.rules import ReleasePlan
 from sidecar.core.sample import BOUNDS, Sample, quantile
-from sidecar.traffic import BUCKETS_AT_MOST, PAGE_LIMIT, Scraper, count, difference
+from sidecar.traffic.scraper import BUCKETS_AT_MOST, PAGE_LIMIT, Scraper, count, difference
 
 RULES = ReleasePlan()
 

@@ -1,0 +1,1 @@
+"""Real traffic, as the gateway itself counts it: its metrics, scraped and read."""

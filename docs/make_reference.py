@@ -15,7 +15,7 @@ from sidecar.config.shapes import is_kind_of, is_table, members, quantity, unwra
 from sidecar.config.tables import ProbeKeys, TopLevel
 from sidecar.config.units import write_duration, write_size
 from sidecar.config.words import describe
-from sidecar.core.notify_plan import NoticeKind, SinkKind
+from sidecar.core.notices.plan import NoticeKind, SinkKind
 from sidecar.core.plan import LogFormat, OnFailure
 from sidecar.registry import BUILT_IN, load_kind
 

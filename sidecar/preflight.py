@@ -14,8 +14,8 @@ from sidecar.agent import USER_AGENT, make_probe
 from sidecar.clock import boottime
 from sidecar.contract import PassingMemo
 from sidecar.core.errors import SidecarError
-from sidecar.core.memory import Memory
 from sidecar.core.plan import Plan, ProbePlan, Target
+from sidecar.core.releases.memory import Memory
 from sidecar.core.rules import PlatformKind, PreflightPlan, ReleaseMode
 from sidecar.core.verdict import Outcome, Verdict
 from sidecar.engine import CONCURRENCY, close, execute

@@ -8,7 +8,7 @@ import msgspec
 
 from sidecar.core.errors import RefusedError
 from sidecar.core.facts import Fact, HoldBegun, HoldEnded, ReleasePromoted, RollbackOrdered
-from sidecar.core.release import Hold, KnownGood, ReleasePhase
+from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.state import State
 from sidecar.ledger.recall import Stored, known_good, read, standings
 from sidecar.releases import Releases

@@ -12,12 +12,12 @@ from anyio.abc import TaskGroup
 from sidecar.actors.rollback import Rollback
 from sidecar.clock import boottime
 from sidecar.core.actions import BeginRollback, SaveGood, SaveRelease, SaveStanding, StoreAction
-from sidecar.core.baseline import Baseline
 from sidecar.core.events import Event, EventKind
 from sidecar.core.facts import Fact, MemoryRecalled, RollbackAdvanced, StandingRecalled, TrafficMeasured
 from sidecar.core.plan import Plan
-from sidecar.core.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
-from sidecar.core.rollback import RollbackOrder, RollbackPhase, RollbackRecord, RollbackStep
+from sidecar.core.releases.baseline import Baseline
+from sidecar.core.releases.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
+from sidecar.core.releases.rollback import RollbackOrder, RollbackPhase, RollbackRecord, RollbackStep
 from sidecar.core.severity import Severity
 from sidecar.core.state import State
 from sidecar.ledger.recall import read, remember, standings

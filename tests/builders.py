@@ -6,11 +6,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.notice import Notice
-from sidecar.core.notify_plan import NoticeKind
+from sidecar.core.notices.notice import Notice
+from sidecar.core.notices.plan import NoticeKind
 from sidecar.core.plan import DrainPlan, OnFailure, Plan, ProbePlan, Target
-from sidecar.core.release import KnownGood
-from sidecar.core.rollback import Restorable, RollbackRecord
+from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.rollback import Restorable, RollbackRecord
 from sidecar.core.severity import Severity
 from sidecar.core.verdict import Evidence, Observation, Outcome, Verdict
 

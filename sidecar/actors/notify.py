@@ -12,11 +12,11 @@ from anyio.abc import TaskGroup
 from sidecar.actors.outbox import STORE_AGAIN, Outbox
 from sidecar.clock import boottime
 from sidecar.core.events import Event, EventKind
-from sidecar.core.notice import Notice, Teller, wants
+from sidecar.core.notices.notice import Notice, Teller, wants
+from sidecar.core.notices.sink import SinkState
+from sidecar.core.notices.telling import Telling, due, next_due, step
 from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
-from sidecar.core.sink import SinkState
-from sidecar.core.telling import Telling, due, next_due, step
 from sidecar.sinks.opening import open_sink
 from sidecar.store import replica_name, replica_of
 from sidecar.store.contract import Store, StoreError

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from sidecar.clock import boottime
 from sidecar.core.events import Event, EventKind
-from sidecar.core.notice import Notice
-from sidecar.core.notify_plan import SinkPlan
+from sidecar.core.notices.notice import Notice
+from sidecar.core.notices.plan import SinkPlan
+from sidecar.core.notices.sink import SinkState
 from sidecar.core.severity import Severity
-from sidecar.core.sink import SinkState
 from sidecar.sinks.contract import Sink, SinkError, deliver
 from sidecar.store.contract import Store, StoreError
 

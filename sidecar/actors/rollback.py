@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from sidecar.actors.seat import Pace, Seat
 from sidecar.core.errors import IllegalTransitionError, SidecarError
-from sidecar.core.rollback import (
+from sidecar.core.releases.rollback import (
     ENDS,
     FINAL,
     Restorable,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidecar.core.rollback import RollbackRecord
+from sidecar.core.releases.rollback import RollbackRecord
 from sidecar.ledger.turns import Turns
 from sidecar.store.contract import StoreError
 

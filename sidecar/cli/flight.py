@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sidecar.cli.terminal import align
 from sidecar.cli.when import write_moment
 from sidecar.config.words import printable
-from sidecar.core.flight import Flight, Look, ProbeRecord
+from sidecar.core.journal.flight import Flight, Look, ProbeRecord
 
 
 def render_flight(flight: Flight) -> str:

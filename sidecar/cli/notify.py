@@ -14,8 +14,8 @@ from sidecar.cli.options import config_option
 from sidecar.cli.terminal import Progress, align, write
 from sidecar.core.errors import SidecarError
 from sidecar.core.judge import milliseconds
-from sidecar.core.notice import Notice, write_test
-from sidecar.core.notify_plan import SinkPlan
+from sidecar.core.notices.notice import Notice, write_test
+from sidecar.core.notices.plan import SinkPlan
 from sidecar.core.plan import Plan
 from sidecar.sinks.contract import SinkError, deliver
 from sidecar.sinks.opening import open_sink

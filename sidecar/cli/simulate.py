@@ -12,7 +12,7 @@ from sidecar.cli.terminal import align, write
 from sidecar.cli.when import write_moment
 from sidecar.config.words import printable
 from sidecar.core.errors import SidecarError
-from sidecar.core.hindsight import Hindsight, Row, look_back
+from sidecar.core.journal.hindsight import Hindsight, Row, look_back
 from sidecar.journal import parse
 from sidecar.journal.rules import watched
 

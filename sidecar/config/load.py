@@ -22,7 +22,7 @@ from sidecar.config.units import write_duration
 from sidecar.config.variables import expand
 from sidecar.config.words import quote
 from sidecar.contract import Kind
-from sidecar.core.notify_plan import NotifyPlan
+from sidecar.core.notices.plan import NotifyPlan
 from sidecar.core.plan import DrainPlan, GatewayPlan, ParentPlan, Plan, ServerPlan, StatePlan
 from sidecar.core.rules import PreflightPlan, RailwayPlan, ReleasePlan, RollbackPlan
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from sidecar.config.lines import Path
 from sidecar.config.report import Report
 from sidecar.config.words import quote, show
-from sidecar.core.notify_plan import NotifyPlan, SinkKind, SinkPlan
+from sidecar.core.notices.plan import NotifyPlan, SinkKind, SinkPlan
 
 SINKS_AT_MOST = 100
 

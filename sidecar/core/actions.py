@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Target
-from sidecar.core.release import ReleaseState
-from sidecar.core.rollback import RollbackOrder
-from sidecar.core.sample import Sample
+from sidecar.core.releases.release import ReleaseState
+from sidecar.core.releases.rollback import RollbackOrder
+from sidecar.core.releases.sample import Sample
 from sidecar.core.state import Standing
 
 

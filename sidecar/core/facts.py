@@ -4,11 +4,11 @@ from msgspec import Struct
 
 from sidecar.core.drain import DrainStep
 from sidecar.core.identity import Ending, GatewayProcess
-from sidecar.core.memory import Memory
 from sidecar.core.plan import Plan
-from sidecar.core.release import Hold, KnownGood
-from sidecar.core.rollback import RollbackStep
-from sidecar.core.sample import Sample
+from sidecar.core.releases.memory import Memory
+from sidecar.core.releases.release import Hold, KnownGood
+from sidecar.core.releases.rollback import RollbackStep
+from sidecar.core.releases.sample import Sample
 from sidecar.core.state import Maintenance, Standing
 from sidecar.core.verdict import Verdict
 

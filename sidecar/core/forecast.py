@@ -10,8 +10,8 @@ from sidecar.core.drain import SIGNALS, DrainPhase
 from sidecar.core.health import GATING, Check, CheckState, is_undecided, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan
 from sidecar.core.policy import Begin, decide_drain, drain_due_at, is_sick
-from sidecar.core.probation import is_paused
-from sidecar.core.release import ReleasePhase
+from sidecar.core.releases.probation import is_paused
+from sidecar.core.releases.release import ReleasePhase
 from sidecar.core.snapshot import TOO_OLD, Snapshot, health_at
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State, Withhold
 from sidecar.core.verdict import Outcome

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from sidecar.core import lifecycle, narrate
+from sidecar.core import narrate
 from sidecar.core.actions import Action, BeginDrain, CancelDrain, SaveStanding
 from sidecar.core.drain import BEFORE_SIGNAL, SIGNALS, DrainPhase, DrainStep, advance, begin
 from sidecar.core.errors import IllegalTransitionError
@@ -30,6 +30,7 @@ from sidecar.core.orders import expire, operator_spoke
 from sidecar.core.plan import Plan
 from sidecar.core.policy import Begin, decide_drain, still_due
 from sidecar.core.processes import process_changed, stop_requested
+from sidecar.core.releases import lifecycle
 from sidecar.core.report import pass_again, probe_reported
 from sidecar.core.restart import ChildPhase
 from sidecar.core.rollup import roll_up

@@ -16,8 +16,8 @@ from sidecar.core.facts import (
     TimePassed,
 )
 from sidecar.core.health import Check, CheckState, cause_of
-from sidecar.core.narrate_release import tell_release
 from sidecar.core.plan import OnFailure, ProbePlan
+from sidecar.core.releases.narrate import tell_release
 from sidecar.core.restart import ChildPhase, restart_pause
 from sidecar.core.severity import Severity
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State

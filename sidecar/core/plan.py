@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sidecar.core.notify_plan import NotifyPlan
+from sidecar.core.notices.plan import NotifyPlan
 from sidecar.core.quantities import Duration, Port, Secret, Threshold
 from sidecar.core.rules import PreflightPlan, RailwayPlan, ReleasePlan, RollbackPlan
 

@@ -6,7 +6,7 @@ from sidecar.core.drain import DrainPhase, cool_down_until, in_last_hour
 from sidecar.core.health import Check, CheckState
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import OnFailure, ProbePlan, Target
-from sidecar.core.release import Hold
+from sidecar.core.releases.release import Hold
 from sidecar.core.state import GatewayPhase, GatewayState, Guard, State, Withhold
 from sidecar.core.verdict import Outcome
 

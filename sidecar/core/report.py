@@ -6,7 +6,7 @@ from sidecar.core.blame import upstreams_pass
 from sidecar.core.facts import ProbeReported
 from sidecar.core.health import CheckState, cause_of, step_check
 from sidecar.core.plan import Target
-from sidecar.core.release import JUDGED
+from sidecar.core.releases.release import JUDGED
 from sidecar.core.rollup import believe_until
 from sidecar.core.state import State
 from sidecar.core.verdict import Outcome

@@ -7,7 +7,7 @@ from operator import attrgetter
 from sidecar.core.drain import DrainPhase
 from sidecar.core.health import GATING, Check, CheckState, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan, Target
-from sidecar.core.probation import holds_back
+from sidecar.core.releases.probation import holds_back
 from sidecar.core.restart import ChildPhase
 from sidecar.core.state import DeploymentStatus, GatewayPhase, Health, State
 from sidecar.core.verdict import Evidence, Outcome

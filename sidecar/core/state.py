@@ -8,11 +8,11 @@ from msgspec import Struct
 from sidecar.core.drain import DrainState
 from sidecar.core.health import Check
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.memory import Memory
 from sidecar.core.plan import Plan
-from sidecar.core.release import ReleaseState
+from sidecar.core.releases.memory import Memory
+from sidecar.core.releases.release import ReleaseState
+from sidecar.core.releases.rollback import FINAL, RollbackOrder, RollbackPhase
 from sidecar.core.restart import ChildState
-from sidecar.core.rollback import FINAL, RollbackOrder, RollbackPhase
 
 
 class DeploymentStatus(StrEnum):

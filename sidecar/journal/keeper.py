@@ -17,8 +17,8 @@ from sidecar.clock import boottime
 from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind
 from sidecar.core.facts import Fact
-from sidecar.core.flight import Flight, freeze, is_bad
-from sidecar.core.journal import Entry, Lost, write_entry
+from sidecar.core.journal.entries import Entry, Lost, write_entry
+from sidecar.core.journal.flight import Flight, freeze, is_bad
 from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
 from sidecar.core.snapshot import Snapshot

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from sidecar.core.flight import Flight
-from sidecar.core.journal import Entry, read_entry
+from sidecar.core.journal.entries import Entry, read_entry
+from sidecar.core.journal.flight import Flight
 from sidecar.journal.streams import FLIGHTS_KEPT, KEPT, flights_of, journal_of
 from sidecar.store.contract import Store
 

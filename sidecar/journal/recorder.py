@@ -7,7 +7,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from sidecar import __version__
-from sidecar.core import journal
 from sidecar.core.events import Event
 from sidecar.core.facts import (
     ChildEnded,
@@ -24,13 +23,14 @@ from sidecar.core.facts import (
     RollbackAdvanced,
     RollbackOrdered,
 )
-from sidecar.core.flight import RECENT
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.journal import Entry, keep
-from sidecar.core.memory import Memory
+from sidecar.core.journal import entries as journal
+from sidecar.core.journal.entries import Entry, keep
+from sidecar.core.journal.flight import RECENT
+from sidecar.core.journal.runlength import SPREAD, Run, begin_run, extend_run
+from sidecar.core.journal.transcript import entry_of, process_of, told
 from sidecar.core.plan import Plan
-from sidecar.core.runlength import SPREAD, Run, begin_run, extend_run
-from sidecar.core.transcript import entry_of, process_of, told
+from sidecar.core.releases.memory import Memory
 from sidecar.core.verdict import Verdict
 from sidecar.journal.rules import fingerprint, watched
 

@@ -8,7 +8,7 @@ from msgspec.structs import fields
 
 from sidecar.config.shown import show_plan
 from sidecar.config.tables import ProbeKeys
-from sidecar.core.journal import Watched
+from sidecar.core.journal.entries import Watched
 from sidecar.core.plan import Plan
 
 _COMMON = frozenset(field.encode_name for field in fields(ProbeKeys))

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from sidecar.core.admission import DAY
-from sidecar.core.baseline import Baseline
-from sidecar.core.memory import Memory
-from sidecar.core.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseState
-from sidecar.core.rollback import FINAL, RollbackOrder, RollbackRecord
+from sidecar.core.releases.admission import DAY
+from sidecar.core.releases.baseline import Baseline
+from sidecar.core.releases.memory import Memory
+from sidecar.core.releases.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseState
+from sidecar.core.releases.rollback import FINAL, RollbackOrder, RollbackRecord
 from sidecar.core.rules import ReleasePlan
 from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.ledger.turns import last_turns

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidecar.core.baseline import Baseline
 from sidecar.core.identity import GatewayProcess
-from sidecar.core.release import Hold, KnownGood, ReleasePhase
-from sidecar.core.rollback import RollbackRecord
-from sidecar.core.sample import Sample
+from sidecar.core.releases.baseline import Baseline
+from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
+from sidecar.core.releases.rollback import RollbackRecord
+from sidecar.core.releases.sample import Sample
 from sidecar.store.contract import Store
 from sidecar.store.documents import encode, load, load_all
 from sidecar.store.naming import name_of

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sidecar.core.errors import SidecarError
-from sidecar.core.rollback import RollbackPhase, RollbackRecord
+from sidecar.core.releases.rollback import RollbackPhase, RollbackRecord
 from sidecar.store.contract import Store
 from sidecar.store.naming import name_of, word_of
 

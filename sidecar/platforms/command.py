@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import anyio.to_thread
 
-from sidecar.core.release import KnownGood
-from sidecar.core.rollback import Restorable
+from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.rollback import Restorable
 from sidecar.linux.program import Ended, run_program
 from sidecar.platforms.contract import Platform, PlatformError, Progress, Restoration, UncertainError
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sidecar.core.errors import SidecarError
-from sidecar.core.release import KnownGood
-from sidecar.core.rollback import Restorable
+from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.rollback import Restorable
 
 
 class PlatformError(SidecarError):

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from sidecar.core.errors import SidecarError
-from sidecar.core.release import KnownGood
-from sidecar.core.rollback import Restorable
+from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.rollback import Restorable
 from sidecar.platforms.contract import Platform, PlatformError, Progress, Restoration
 
 

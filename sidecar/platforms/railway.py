@@ -4,8 +4,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from sidecar.core.release import KnownGood
-from sidecar.core.rollback import Restorable
+from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.rollback import Restorable
 from sidecar.core.rules import RailwayPlan
 from sidecar.platforms.contract import Platform, PlatformError, Progress, Restoration
 from sidecar.platforms.graphql import Endpoint, GraphQL

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from sidecar.core.forecast import forecast
-from sidecar.core.sink import SinkState
+from sidecar.core.notices.sink import SinkState
 from sidecar.core.snapshot import Snapshot, health_at
 from sidecar.core.state import Health
 from sidecar.serve import health_json, prometheus

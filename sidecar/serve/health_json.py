@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from sidecar.core.forecast import Forecast
 from sidecar.core.health import GATING, Check, CheckState, stale_at
-from sidecar.core.sink import SinkState
+from sidecar.core.notices.sink import SinkState
 from sidecar.core.snapshot import CheckView, Snapshot
 from sidecar.core.state import DeploymentStatus, Health
 from sidecar.core.verdict import Observation, Outcome

@@ -9,8 +9,8 @@ from itertools import accumulate
 
 from sidecar.core.drain import DrainPhase
 from sidecar.core.health import CheckState
-from sidecar.core.release import ReleasePhase
-from sidecar.core.sink import SinkState
+from sidecar.core.notices.sink import SinkState
+from sidecar.core.releases.release import ReleasePhase
 from sidecar.core.snapshot import CheckView, Snapshot
 from sidecar.core.state import DeploymentStatus, GatewayPhase, Guard, Health, State
 from sidecar.core.tally import BUCKETS

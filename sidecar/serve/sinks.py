@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from sidecar.core.sink import SinkState
+from sidecar.core.notices.sink import SinkState
 from sidecar.serve.moments import moment
 
 

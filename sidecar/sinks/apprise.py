@@ -5,8 +5,8 @@ from threading import Lock
 import anyio.to_thread
 from apprise import Apprise, AppriseAsset, NotifyType
 
-from sidecar.core.notice import Notice
-from sidecar.core.notify_plan import SinkPlan
+from sidecar.core.notices.notice import Notice
+from sidecar.core.notices.plan import SinkPlan
 from sidecar.core.severity import Severity
 from sidecar.sinks.cloudevent import NAME
 from sidecar.sinks.contract import Sink, SinkError

@@ -6,8 +6,8 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.json import encode
 
-from sidecar.core.notice import Notice
-from sidecar.core.notify_plan import NoticeKind
+from sidecar.core.notices.notice import Notice
+from sidecar.core.notices.plan import NoticeKind
 from sidecar.core.severity import Severity
 from sidecar.sinks.words import moment, text, title
 

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import anyio
 
 from sidecar.core.errors import SidecarError
-from sidecar.core.notice import Notice
+from sidecar.core.notices.notice import Notice
 
 
 class SinkError(SidecarError):

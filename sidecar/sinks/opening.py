@@ -1,6 +1,6 @@
 """From the plan of a sink to the sink."""
 
-from sidecar.core.notify_plan import SinkKind, SinkPlan
+from sidecar.core.notices.plan import SinkKind, SinkPlan
 from sidecar.sinks.contract import Sink, SinkError
 
 

@@ -11,8 +11,8 @@ from time import time
 import httpx
 
 from sidecar import __version__
-from sidecar.core.notice import Notice
-from sidecar.core.notify_plan import SinkPlan
+from sidecar.core.notices.notice import Notice
+from sidecar.core.notices.plan import SinkPlan
 from sidecar.sinks.cloudevent import CONTENT_TYPE, NAME, cloud_event
 from sidecar.sinks.contract import Sink, SinkError
 from sidecar.sinks.signature import sign, signing_key

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from sidecar.core.notice import Notice
+from sidecar.core.notices.notice import Notice
 
 TITLE_AT_MOST = 200
 

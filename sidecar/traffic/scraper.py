@@ -11,8 +11,8 @@ from msgspec import Struct
 from sidecar.clock import boottime
 from sidecar.contract import GatewayPlan, ProbeFailure, Run
 from sidecar.core.redact import redact
+from sidecar.core.releases.sample import BOUNDS, Sample
 from sidecar.core.rules import ReleasePlan
-from sidecar.core.sample import BOUNDS, Sample
 from sidecar.exchange import Tls, address_of, exchange
 from sidecar.traffic.exposition import read_series
 

@@ -16,10 +16,10 @@ from servers.store import BrittleStore
 from sidecar.actors import notify, outbox
 from sidecar.actors.notify import Notifier
 from sidecar.core.events import EventKind
-from sidecar.core.notify_plan import NotifyPlan, SinkKind, SinkPlan
+from sidecar.core.notices.plan import NotifyPlan, SinkKind, SinkPlan
+from sidecar.core.notices.sink import SinkState
 from sidecar.core.plan import StatePlan
 from sidecar.core.severity import Severity
-from sidecar.core.sink import SinkState
 from sidecar.store.contract import StoreError
 
 pytestmark = pytest.mark.anyio

@@ -14,8 +14,15 @@ from servers.stores import DictStore
 from sidecar.actors.rollback import Rollback
 from sidecar.actors.seat import Pace
 from sidecar.core.errors import IllegalTransitionError
-from sidecar.core.release import KnownGood
-from sidecar.core.rollback import Restorable, RollbackOrder, RollbackPhase, RollbackRecord, RollbackStep, advance
+from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.rollback import (
+    Restorable,
+    RollbackOrder,
+    RollbackPhase,
+    RollbackRecord,
+    RollbackStep,
+    advance,
+)
 from sidecar.core.rules import RollbackPlan
 from sidecar.ledger.turns import confirm
 from sidecar.platforms import graphql

@@ -15,8 +15,8 @@ from servers.stores import DictStore
 from sidecar.actors.rollback import Rollback
 from sidecar.actors.seat import Pace
 from sidecar.core.errors import IllegalTransitionError
-from sidecar.core.release import KnownGood
-from sidecar.core.rollback import (
+from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.rollback import (
     ENDS,
     FINAL,
     Restorable,

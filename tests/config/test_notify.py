@@ -7,7 +7,7 @@ import pytest
 from sidecar.config import ConfigError, load
 from sidecar.config.shown import show_plan
 from sidecar.config.toml import write_toml
-from sidecar.core.notify_plan import NoticeKind, SinkKind
+from sidecar.core.notices.plan import NoticeKind, SinkKind
 from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
 from sidecar.registry import known_kinds, load_kind

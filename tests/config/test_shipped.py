@@ -12,7 +12,7 @@ from sidecar.config import load
 from sidecar.config.environment import RAILWAY_VARIABLES
 from sidecar.config.load import TABLES
 from sidecar.contract import Kind
-from sidecar.core.notify_plan import SinkPlan
+from sidecar.core.notices.plan import SinkPlan
 from sidecar.registry import known_kinds, load_kind
 
 SHIPPED = (Path(__file__).parents[2] / "conf" / "sidecar.toml").read_text()

@@ -1,10 +1,10 @@
 """Short ways to events, and a narrator that plays the clock's part for the pure core of notifications."""
 
 from sidecar.core.events import Event, EventKind
-from sidecar.core.notice import Teller
-from sidecar.core.notify_plan import NotifyPlan
+from sidecar.core.notices.notice import Teller
+from sidecar.core.notices.plan import NotifyPlan
+from sidecar.core.notices.telling import Telling, due, next_due, step
 from sidecar.core.severity import Severity
-from sidecar.core.telling import Telling, due, next_due, step
 
 START = 1_800_000_000.0
 _SEVERITIES = {"unhealthy": Severity.ERROR, "degraded": Severity.WARNING}

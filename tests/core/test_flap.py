@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.flap import CHANGES_AT_MOST, note_change, share_of_changes
+from sidecar.core.notices.flap import CHANGES_AT_MOST, note_change, share_of_changes
 
 WINDOW = 1000.0
 

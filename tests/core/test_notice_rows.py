@@ -4,10 +4,10 @@ import pytest
 from core.telling import Narrator, event
 
 from sidecar.core.events import EventKind
-from sidecar.core.notice_rows import _TABLE, Stage
-from sidecar.core.notify_plan import NoticeKind
-from sidecar.core.release import ReleasePhase
-from sidecar.core.rollback import RollbackPhase
+from sidecar.core.notices.plan import NoticeKind
+from sidecar.core.notices.rows import _TABLE, Stage
+from sidecar.core.releases.release import ReleasePhase
+from sidecar.core.releases.rollback import RollbackPhase
 from sidecar.core.severity import Severity
 from sidecar.core.state import DeploymentStatus
 

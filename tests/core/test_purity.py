@@ -22,7 +22,7 @@ ALLOWED = {
     "sidecar",
     "typing",
 }
-FILES = sorted(Path(sidecar.core.__file__).parent.glob("*.py"))
+FILES = sorted(Path(sidecar.core.__file__).parent.rglob("*.py"))
 
 
 def imported(path):

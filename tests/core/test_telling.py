@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from sidecar.core.events import EventKind
-from sidecar.core.notice import wants
-from sidecar.core.notify_plan import NoticeKind, SinkKind, SinkPlan
+from sidecar.core.notices.notice import wants
+from sidecar.core.notices.plan import NoticeKind, SinkKind, SinkPlan
+from sidecar.core.notices.telling import CONFIRM_WITHIN, Telling
 from sidecar.core.severity import Severity, is_graver
-from sidecar.core.telling import CONFIRM_WITHIN, Telling
 
 HOUR = 3600.0
 

@@ -33,15 +33,15 @@ from sidecar.core.facts import (
     TrafficMeasured,
 )
 from sidecar.core.identity import Ending
-from sidecar.core.journal import write_entry
+from sidecar.core.journal.entries import write_entry
+from sidecar.core.journal.replay import replay
 from sidecar.core.machine import begin_state, step
-from sidecar.core.memory import Memory
 from sidecar.core.plan import OnFailure, Target
-from sidecar.core.release import Hold, KnownGood
-from sidecar.core.replay import replay
-from sidecar.core.rollback import RollbackStep
+from sidecar.core.releases.memory import Memory
+from sidecar.core.releases.release import Hold, KnownGood
+from sidecar.core.releases.rollback import RollbackStep
+from sidecar.core.releases.sample import Sample
 from sidecar.core.rules import PlatformKind, ReleasePlan, RollbackPlan
-from sidecar.core.sample import Sample
 from sidecar.core.state import Maintenance, Standing
 from sidecar.core.verdict import Evidence, Outcome
 from sidecar.journal import parse

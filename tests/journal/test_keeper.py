@@ -8,7 +8,7 @@ from servers.dictionary import DictionaryStore
 from sidecar.clock import boottime
 from sidecar.core.events import Event, EventKind
 from sidecar.core.facts import ProbeReported
-from sidecar.core.journal import Lost, SidecarStarted, Told, Verdicts
+from sidecar.core.journal.entries import Lost, SidecarStarted, Told, Verdicts
 from sidecar.core.severity import Severity
 from sidecar.core.verdict import Outcome
 from sidecar.journal import Journal, keeper, parse, read_flights, read_journal

@@ -4,7 +4,7 @@ from builders import NoSpec, plan, probe
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidecar.core.journal import write_entry
+from sidecar.core.journal.entries import write_entry
 from sidecar.core.plan import Secret
 from sidecar.journal.recorder import Recorder
 from sidecar.journal.rules import fingerprint, watched

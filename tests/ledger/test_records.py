@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from sidecar.core.baseline import Baseline
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import StatePlan, StoreKind
-from sidecar.core.release import Hold, KnownGood, ReleasePhase
-from sidecar.core.rollback import Restorable, RollbackPhase, RollbackRecord
-from sidecar.core.sample import Sample
+from sidecar.core.releases.baseline import Baseline
+from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
+from sidecar.core.releases.rollback import Restorable, RollbackPhase, RollbackRecord
+from sidecar.core.releases.sample import Sample
 from sidecar.ledger.records import KEPT_FOR, Latches, Ledger, ReleaseRecord
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store, StoreError

@@ -8,8 +8,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from sidecar.core.release import KnownGood
-from sidecar.core.rollback import Restorable
+from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.rollback import Restorable
 from sidecar.platforms.command import Command
 from sidecar.platforms.contract import PlatformError, Restoration, UncertainError
 

@@ -20,8 +20,8 @@ from servers.railway import (
     Railway as Server,
 )
 
-from sidecar.core.release import KnownGood
-from sidecar.core.rollback import Restorable
+from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.rollback import Restorable
 from sidecar.platforms import graphql
 from sidecar.platforms.contract import PlatformError, Restoration, UnavailableError, UncertainError
 from sidecar.platforms.railway import Railway

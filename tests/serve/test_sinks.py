@@ -7,8 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from serve.situations import ready
 
 from sidecar.cli.status import render
-from sidecar.core.notify_plan import SinkKind
-from sidecar.core.sink import SinkState
+from sidecar.core.notices.plan import SinkKind
+from sidecar.core.notices.sink import SinkState
 from sidecar.serve.routes import Route
 
 WELL = SinkState(name="chat", kind=SinkKind.APPRISE, delivered=7, last_success=1.8e9)

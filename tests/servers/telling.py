@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from sidecar.actors import outbox
 from sidecar.actors.notify import Notifier
 from sidecar.core.events import Event, EventKind
-from sidecar.core.notify_plan import NotifyPlan, SinkKind, SinkPlan
+from sidecar.core.notices.plan import NotifyPlan, SinkKind, SinkPlan
 from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
 from sidecar.store.sqlite import SqliteStore

@@ -7,7 +7,7 @@ from builders import notice
 from servers.http import whole
 from servers.receiver import receiving
 
-from sidecar.core.notify_plan import SinkKind, SinkPlan
+from sidecar.core.notices.plan import SinkKind, SinkPlan
 from sidecar.core.severity import Severity
 from sidecar.sinks.contract import SinkError, deliver
 from sidecar.sinks.opening import open_sink

@@ -8,8 +8,8 @@ from servers.http import Peer, answer, whole
 
 from sidecar.clock import boottime
 from sidecar.contract import GatewayPlan
+from sidecar.core.releases.sample import BOUNDS, Sample, quantile
 from sidecar.core.rules import ReleasePlan
-from sidecar.core.sample import BOUNDS, Sample, quantile
 from sidecar.traffic.scraper import BUCKETS_AT_MOST, PAGE_LIMIT, Scraper, count, difference
 
 RULES = ReleasePlan()

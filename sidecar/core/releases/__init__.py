@@ -1,0 +1,1 @@
+"""Releases: how one is judged, and what may be done about a bad one."""

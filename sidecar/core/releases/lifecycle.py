@@ -1,0 +1,238 @@
+"""Steps the release by every fact: what was measured, which time counts, what people and the store say."""
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from sidecar.core.actions import Action, BeginRollback, SaveGood, SaveRelease
+from sidecar.core.errors import IllegalTransitionError, RefusedError
+from sidecar.core.facts import (
+    ChildEnded,
+    Fact,
+    GatewayExited,
+    HoldBegun,
+    HoldEnded,
+    MemoryRecalled,
+    ObserverLate,
+    ProbeReported,
+    ReleaseFact,
+    ReleasePromoted,
+    RollbackAdvanced,
+    RollbackOrdered,
+    StandingRecalled,
+    TrafficMeasured,
+)
+from sidecar.core.plan import Plan
+from sidecar.core.releases import probation
+from sidecar.core.releases.admission import INSURMOUNTABLE, Forbidden, admit, obstacles
+from sidecar.core.releases.memory import NOT_RECALLED
+from sidecar.core.releases.release import JUDGED, ReleasePhase, ReleaseState, ReleaseStep, advance
+from sidecar.core.releases.rollback import FINAL, RollbackOrder, RollbackPhase, RollbackStep
+from sidecar.core.releases.rollback import advance as advance_rollback
+from sidecar.core.restart import ChildPhase
+from sidecar.core.rules import PlatformKind, ReleaseMode
+from sidecar.core.standing import take_up
+from sidecar.core.state import RollbackState, State
+
+CHECKPOINT = 30.0
+"""Seconds after which what was measured is written down again: a crash costs no more of it than that."""
+
+
+class Followed(NamedTuple):
+    """What a fact has led to."""
+
+    state: State
+    actions: tuple[Action, ...]
+
+
+def begin_release(plan: Plan, now: float) -> ReleaseState | None:
+    """Begin with a release of which nothing is known; None where none is judged."""
+    if plan.release.id is None or plan.release.mode is ReleaseMode.OFF:
+        return None
+    return ReleaseState(id=plan.release.id, since=now, at=now, saved=now)
+
+
+def take_in(state: State, fact: ReleaseFact, now: float) -> Followed:
+    """Take in a fact about releases. Raises ``RefusedError`` for an order that must not be carried out."""
+    match fact:
+        case MemoryRecalled():
+            return Followed(_recall(state, fact, now), ())
+        case StandingRecalled():
+            return Followed(take_up(replace(state, standing=fact.standing)), ())
+        case TrafficMeasured() if state.release is not None:
+            measured = probation.measure_traffic(state, state.release, fact.sample)
+            return Followed(replace(state, release=measured), ())
+        case TrafficMeasured():
+            return Followed(state, ())
+        case HoldBegun():
+            return Followed(replace(state, memory=replace(state.memory, hold=fact.hold)), ())
+        case HoldEnded():
+            return Followed(_end_hold(state, fact.by, now), ())
+        case ReleasePromoted():
+            return _promote(state, fact, now)
+        case RollbackOrdered():
+            return _order_rollback(state, fact, now)
+        case RollbackAdvanced():
+            return Followed(_advance_rollback(state, fact, now), ())
+
+
+def follow(before: State, state: State, fact: Fact, now: float) -> Followed:
+    """Let a release follow a fact of any kind, once the deployment's health is known."""
+    release = state.release
+    if release is None:
+        return Followed(state, ())
+    release = _count(before, state, release, fact, now)
+    release, decision = probation.decide(state, release, now)
+    if decision is not None:
+        release = advance(release, decision.step, decision.reason, now)
+    state = replace(state, release=release)
+    state, rollback = _consider_rollback(state, now)
+    state, actions = _save(before, state, now, rollback)
+    return Followed(_with_restored(state, now), actions)
+
+
+def _with_restored(state: State, now: float) -> State:
+    """Go on with the earlier release, where it is the sidecar itself that has put it in place of the bad one."""
+    release, target = state.release, state.memory.target
+    if release is None or target is None or release.phase is not ReleasePhase.ROLLED_BACK:
+        return state
+    if state.plan.rollback.platform is not PlatformKind.PARENT:
+        return state
+    why = f"it runs again, in the place of {release.id}"
+    restored = ReleaseState(
+        id=target.release, phase=ReleasePhase.GOOD, since=now, at=now, saved=now, served=True, reason=why
+    )
+    return replace(state, release=restored)
+
+
+def _count(before: State, state: State, release: ReleaseState, fact: Fact, now: float) -> ReleaseState:
+    if release.phase not in JUDGED:
+        return release
+    if isinstance(fact, ObserverLate):
+        return replace(release, at=now, since=release.since + fact.lag)
+    release = probation.spend(before, release, now)
+    if isinstance(fact, ProbeReported) and (probe := state.plan.by_name.get(fact.name)) is not None:
+        return probation.measure(state, release, probe, fact.verdict)
+    if _ended_unasked(before, fact):
+        return replace(release, restarts=release.restarts + 1, within={})
+    return release
+
+
+def _ended_unasked(before: State, fact: Fact) -> bool:
+    """Tell whether the gateway has crashed. In parent mode it is the command's end that tells, and nothing else."""
+    if probation.is_paused(before) or probation.is_asked(before):
+        return False
+    if before.child.phase is ChildPhase.NONE:
+        return isinstance(fact, GatewayExited) and fact.process == before.gateway.process
+    return isinstance(fact, ChildEnded)
+
+
+def _consider_rollback(state: State, now: float) -> Followed:
+    release, unfinished = state.release, state.memory.unfinished
+    if release is None or release.phase not in (ReleasePhase.BAD, ReleasePhase.HELD):
+        return Followed(state, ())
+    if state.rollback.order is not None:
+        return Followed(state, ())
+    if unfinished is not None:
+        if release.phase is ReleasePhase.HELD:
+            release = advance(release, ReleaseStep.RECONSIDER, release.reason, now)
+        return _begin_rollback(replace(state, release=release), unfinished)
+    if release.phase is ReleasePhase.HELD or state.stopping or state.memory.unfit == NOT_RECALLED:
+        return Followed(state, ())
+    answer = admit(state, state.memory.target, now)
+    if isinstance(answer, Forbidden):
+        held = advance(release, ReleaseStep.HOLD, f"{release.reason}; not rolled back: {answer.reason}", now)
+        return Followed(replace(state, release=held), ())
+    return _begin_rollback(state, RollbackOrder(release=release.id, target=answer))
+
+
+def _save(before: State, state: State, now: float, actions: tuple[Action, ...]) -> Followed:
+    """Have written down what must not be lost: decisions at once and before all else, measurements now and then."""
+    old, new = before.release, state.release
+    if new is None or old is None:
+        return Followed(state, actions)
+    is_decided = new.phase is not old.phase or new.restarts != old.restarts
+    if not is_decided and not (new.phase in JUDGED and now - new.saved >= CHECKPOINT):
+        return Followed(state, actions)
+    new = replace(new, saved=now)
+    saves: tuple[Action, ...] = (SaveRelease(new),)
+    if new.phase is ReleasePhase.GOOD and old.phase is not ReleasePhase.GOOD:
+        least = state.plan.release.min_samples
+        saves = (*saves, SaveGood(new, {name: each for name, each in new.samples.items() if each.total >= least}))
+    return Followed(replace(state, release=new), (*saves, *actions))
+
+
+def _recall(state: State, fact: MemoryRecalled, now: float) -> State:
+    """Take over what the store knows. What another replica or a person has decided outranks what is seen here."""
+    memory, own, told = fact.memory, state.release, fact.memory.release
+    is_first = state.memory.unfit == NOT_RECALLED
+    state = replace(state, memory=memory)
+    if own is None or told is None or told.id != own.id:
+        return state
+    if is_first and own.phase in JUDGED:
+        return replace(state, release=replace(told, at=now, saved=now))
+    is_news = told.phase is not own.phase and told.phase not in JUDGED
+    if is_news and (own.phase in JUDGED or told.since > own.since + 1.0):
+        decided = replace(own, phase=told.phase, since=now, reason=told.reason, by=told.by, served=told.served)
+        return replace(state, release=decided)
+    return state
+
+
+def _end_hold(state: State, by: str, now: float) -> State:
+    state = replace(state, memory=replace(state.memory, hold=None))
+    if state.release is None or state.release.phase is not ReleasePhase.HELD:
+        return state
+    reconsidered = advance(state.release, ReleaseStep.RECONSIDER, state.release.reason, now, by=by)
+    return replace(state, release=reconsidered, rollback=RollbackState())
+
+
+def _promote(state: State, fact: ReleasePromoted, now: float) -> Followed:
+    if state.release is None:
+        raise RefusedError("cannot promote: no release is judged here; set release.id, and release.mode other than off")
+    if state.rollback.is_under_way:
+        raise RefusedError(f"cannot promote: a rollback is under way ({state.rollback.phase})")
+    try:
+        good = advance(state.release, ReleaseStep.PROMOTE, f"promoted by {fact.by}: {fact.reason}", now, by=fact.by)
+    except IllegalTransitionError:
+        raise RefusedError(f"cannot promote release {state.release.id}: it is {state.release.phase} already") from None
+    return Followed(replace(state, release=good, rollback=RollbackState()), ())
+
+
+def _order_rollback(state: State, fact: RollbackOrdered, now: float) -> Followed:
+    """Begin what a person wants: the release needs no fault, but the same things are checked."""
+    release, target = state.release, fact.target or state.memory.target
+    if release is None:
+        raise RefusedError("cannot roll back: no release is known here; set release.id")
+    if release.phase is ReleasePhase.ROLLED_BACK:
+        raise RefusedError(f"cannot roll back: release {release.id} has been rolled back already")
+    if state.rollback.is_under_way:
+        raise RefusedError(f"cannot roll back: a rollback is under way ({state.rollback.phase})")
+    for obstacle, why in obstacles(state, target, now):
+        advice = "" if obstacle in INSURMOUNTABLE else "; --force overrides it"
+        if obstacle in INSURMOUNTABLE or not fact.forced:
+            raise RefusedError(f"cannot roll back: {why}{advice}")
+    assert target is not None  # noqa: S101 - for the type checker: without one there is an obstacle
+    why = f"rollback ordered by {fact.by}: {fact.reason}"
+    if release.phase is not ReleasePhase.BAD:
+        step = ReleaseStep.RECONSIDER if release.phase is ReleasePhase.HELD else ReleaseStep.CONDEMN
+        release = advance(release, step, why, now, by=fact.by)
+    order = RollbackOrder(release=release.id, target=target, by=fact.by, anew=True)
+    return _begin_rollback(replace(state, release=release), order)
+
+
+def _begin_rollback(state: State, order: RollbackOrder) -> Followed:
+    return Followed(replace(state, rollback=RollbackState(order=order)), (BeginRollback(order),))
+
+
+def _advance_rollback(state: State, fact: RollbackAdvanced, now: float) -> State:
+    """Move the rollback on. At its end the release has been replaced, or waits for a person."""
+    order, hold = state.rollback.order, state.memory.hold
+    if fact.step in (RollbackStep.CLAIM, RollbackStep.ASK) and hold is not None and order is not None and not order.by:
+        raise IllegalTransitionError(f"on hold by {hold.by}: {hold.reason}")
+    phase = advance_rollback(state.rollback.phase, fact.step)
+    state = replace(state, rollback=replace(state.rollback, phase=phase, detail=fact.detail))
+    release = state.release
+    if phase not in FINAL or release is None or release.phase is not ReleasePhase.BAD:
+        return state
+    step = ReleaseStep.ROLL_BACK if phase is RollbackPhase.VERIFIED else ReleaseStep.HOLD
+    return replace(state, release=advance(release, step, f"{release.reason}; {fact.detail}", now))

@@ -64,7 +64,7 @@ def _run(directory: Path, seconds: float, interval: str, apart: int, probes: int
         running_sidecar(directory, gateway, config) as sidecar,
     ):
         sidecar.wait(lambda: ask(sidecar.port, "/health/live").status == 200, "live")
-        time.sleep(min(3.0, seconds))
+        time.sleep(min(3.0, seconds + _INTERVAL))  # so that each has come once before
         earlier = _arrivals(target)
         before = processor_seconds(sidecar.pid)
         time.sleep(seconds)
@@ -93,4 +93,6 @@ def _slip(arrivals: Iterable[list[float]]) -> float:
             slot = ceil((before + _INTERVAL) / GRID - 0.5)
             ticks[slot].append(at - slot * GRID)
     late = sorted(max(0.0, at - min(_JITTER, max(0.0, min(times)))) for times in ticks.values() for at in times)
+    if not late:
+        raise CannotMeasureError("no probe has come twice")
     return late[len(late) * 99 // 100]

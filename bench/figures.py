@@ -44,6 +44,7 @@ FIGURES = (
     Figure("memory_resident", "memory, gateway probes alone: resident", "MB", at_most=29),
     Figure("memory_proportional", "  proportional share", "MB"),
     Figure("memory_private", "  private", "MB"),
+    Figure("memory_state", "  resident with a state directory", "MB"),
     Figure("memory_full", "  resident with Redis, PostgreSQL and BrightData as well", "MB", at_most=42),
     Figure("memory_grown", "  grown over an hour's looks", "MB", at_most=0.5),
     Figure("start", "exec to the first 200 from /health", "ms", at_most=250),

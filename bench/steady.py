@@ -47,7 +47,7 @@ class _Reading(NamedTuple):
 
 
 def measure(directory: Path, seconds: float) -> Samples:
-    """Let five sidecars run side by side, so that all have the same neighbours, and see what each uses meanwhile."""
+    """Let six sidecars run side by side, so that all have the same neighbours, and see what each uses meanwhile."""
     gateway, server = free_port(), free_port()
     with ExitStack() as stack:
         stack.enter_context(running_gateway(directory, gateway))
@@ -57,13 +57,15 @@ def measure(directory: Path, seconds: float) -> Samples:
         configs = {
             "default": "",
             "full": _BRIGHTDATA.format(port=server),
+            "state": "",
             "idle": _IDLE,
             "one_tick": "".join(_six_checks(server, apart=0)),
             "spread": "".join(_six_checks(server, apart=1000 // _CHECKS)),
         }
-        urls = {"REDIS_URL": redis.url, "DATABASE_URL": postgres.url}
+        state = {"STATE_DIRECTORY": str(directory)}
+        further = {"full": {"REDIS_URL": redis.url, "DATABASE_URL": postgres.url}, "state": state, "idle": state}
         sidecars = {
-            name: stack.enter_context(running_sidecar(directory, gateway, config, urls if name == "full" else {}))
+            name: stack.enter_context(running_sidecar(directory, gateway, config, further.get(name, {})))
             for name, config in configs.items()
         }
         for sidecar in sidecars.values():
@@ -74,12 +76,14 @@ def measure(directory: Path, seconds: float) -> Samples:
         time.sleep(seconds)
         after = {name: _read(sidecar) for name, sidecar in sidecars.items()}
         held = memory(sidecars["default"].pid)
+        held_state = memory(sidecars["state"].pid)
         held_full = memory(sidecars["full"].pid)
         executed = {name: _outcomes(sidecar) - counted[name] for name, sidecar in sidecars.items()}
     for name, outcomes in executed.items():
         _hold_to_plan(name, outcomes, seconds)
-    measured = [name for name in sidecars if name != "full"]
+    measured = [name for name in sidecars if name not in further or name == "idle"]
     return {
+        "memory_state": [held_state.resident / 1e6],
         "memory_full": [held_full.resident / 1e6],
         "memory_resident": [held.resident / 1e6],
         "memory_proportional": [held.proportional / 1e6],

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -62,7 +62,9 @@ from sidecar.releases import Releases
 from sidecar.store import replica_of
 from sidecar.store.contract import Store, StoreError
 from sidecar.tracker import Tracker
-from sidecar.traffic.scraper import Scraper
+
+if TYPE_CHECKING:
+    from sidecar.traffic.scraper import Scraper
 
 USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
 
@@ -235,14 +237,11 @@ class Agent:
                 self.releases.act(action)
 
     def _follow_releases(self, plan: Plan, command: Command | None, tell: Callable[[Event], None]) -> Releases:
-        rules = plan.release
         return Releases(
             plan,
             Ledger(self.store, self.replica),
             platform=open_platform(plan.rollback, plan.railway, user_agent=USER_AGENT, parent=self._as_platform()),
-            scraper=Scraper(rules.metrics, rules, plan.gateway, user_agent=USER_AGENT, secrets=plan.secrets)
-            if rules.metrics
-            else None,
+            scraper=_scraper_of(plan),
             command=tuple(command.arguments) if command else (),
             state=lambda: self.tracker.state,
             record=self.tracker.record,
@@ -281,6 +280,15 @@ class Agent:
 
         with scope:
             await drain(self._plan.drain, order.process, self.gateway, advance)
+
+
+def _scraper_of(plan: Plan) -> "Scraper | None":
+    rules = plan.release
+    if not rules.metrics:
+        return None
+    from sidecar.traffic.scraper import Scraper  # noqa: PLC0415 - only where it is configured
+
+    return Scraper(rules.metrics, rules, plan.gateway, user_agent=USER_AGENT, secrets=plan.secrets)
 
 
 def make_probe(

@@ -4,12 +4,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import time
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
-from sidecar.actors.rollback import Rollback
 from sidecar.clock import boottime
 from sidecar.core.actions import BeginRollback, SaveGood, SaveRelease, SaveStanding, StoreAction
 from sidecar.core.events import Event, EventKind
@@ -26,7 +25,10 @@ from sidecar.ledger.standing import recall_standing, save_standing
 from sidecar.ledger.turns import confirm, last_turns
 from sidecar.platforms.contract import Platform
 from sidecar.store.contract import StoreError
-from sidecar.traffic.scraper import Scraper
+
+if TYPE_CHECKING:
+    from sidecar.actors.rollback import Rollback
+    from sidecar.traffic.scraper import Scraper
 
 T = TypeVar("T")
 
@@ -52,7 +54,7 @@ class Releases:
         ledger: Ledger,
         *,
         platform: Platform | None,
-        scraper: Scraper | None,
+        scraper: "Scraper | None",
         command: tuple[str, ...],
         state: Callable[[], State],
         record: Callable[[Fact], None],
@@ -61,7 +63,7 @@ class Releases:
         self.ledger = ledger
         self._plan = plan
         self._store = ledger.store
-        self._platform = platform
+        self._make_rollback = None if platform is None else _rollback_on(platform)
         self._scraper = scraper
         self._command = command
         self._state = state
@@ -69,6 +71,7 @@ class Releases:
         self._tell = tell
         self._queue: deque[StoreAction] = deque()
         self._wake = anyio.Event()
+        self._baking = anyio.Event()
         self._written = anyio.Event()
         self._began = time()
         self._tasks: TaskGroup
@@ -93,6 +96,8 @@ class Releases:
             self._queue.pop()  # what was not written yet is overtaken
         self._queue.append(action)
         self._wake.set()
+        if isinstance(action, SaveRelease) and action.release.phase is ReleasePhase.BAKING:
+            self._baking.set()
 
     async def recall(self) -> None:
         """Read the store now. Raises ``StoreError``."""
@@ -238,13 +243,12 @@ class Releases:
         )
 
     async def _roll_back(self, order: RollbackOrder) -> None:
-        if self._platform is None:
+        if self._make_rollback is None:
             self._advance(RollbackStep.HOLD, "rollback.platform was not set when the sidecar started")
             return
-        await Rollback(
+        await self._make_rollback(
             order,
             self._state().plan.rollback,
-            platform=self._platform,
             store=self._store,
             replica=self.ledger.replica,
             advance=self._advance,
@@ -253,19 +257,23 @@ class Releases:
     def _advance(self, step: RollbackStep, detail: str) -> None:
         self._record(RollbackAdvanced(step, detail))
 
-    async def _keep_scraping(self, scraper: Scraper) -> None:
-        trouble = None
+    async def _keep_scraping(self, scraper: "Scraper") -> None:
         while True:
-            await anyio.sleep(SCRAPE_EVERY)
-            release = self._state().release
-            if release is None or release.phase is not ReleasePhase.BAKING:
-                continue
+            await self._baking.wait()
+            self._baking = anyio.Event()
+            await self._scrape(scraper)
+
+    async def _scrape(self, scraper: "Scraper") -> None:
+        """Read what the gateway measures itself as long as the release bakes; say what keeps it from being read."""
+        trouble = None
+        while (release := self._state().release) is not None and release.phase is ReleasePhase.BAKING:
             sample = await scraper.look()
             if sample is not None:
                 self._record(TrafficMeasured(sample))
-            if scraper.trouble != trouble and scraper.trouble is not None:
+            if scraper.trouble is not None and scraper.trouble != trouble:
                 self._say(f"the gateway's own metrics do not join the samples: {scraper.trouble}")
             trouble = scraper.trouble
+            await anyio.sleep(SCRAPE_EVERY)
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Use the store until it works; say once that it does not."""
@@ -287,3 +295,10 @@ def _awaits(rollback: RollbackRecord, release: str | None) -> bool:
     """Tell whether a rollback has asked for this release, and nobody has said yet that it is healthy."""
     restores = rollback.target.release == release and rollback.asked > 0
     return restores and rollback.phase is not RollbackPhase.VERIFIED
+
+
+def _rollback_on(platform: Platform) -> "Callable[..., Rollback]":
+    """Load at the start what only a platform needs: in the middle of a rollback, a disk that hangs would stop it."""
+    from sidecar.actors.rollback import Rollback  # noqa: PLC0415
+
+    return partial(Rollback, platform=platform)

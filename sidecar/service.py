@@ -24,7 +24,7 @@ from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
 from sidecar.gateway.child import Command
 from sidecar.gateway.figures import read_figures
-from sidecar.journal import Journal
+from sidecar.journal.keeper import Journal
 from sidecar.orders import Orders
 from sidecar.serve.board import Board
 from sidecar.serve.control import control_socket, take_orders

@@ -16,18 +16,20 @@ _ENDS_WITHIN = 60.0
 """Seconds; only so that a command that hangs becomes a failing test."""
 
 
-def clean_environment(**variables: str) -> dict[str, str]:
+def clean_environment(home: Path, **variables: str) -> dict[str, str]:
     """What a command needs, nothing from the machine that would configure it, and these variables.
 
-    Its control socket lies in a temporary directory, away from those of the machine itself.
+    What it keeps it keeps below ``home``, and its control socket lies in a temporary directory, away from those of the
+    machine itself.
     """
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in {"PATH", "HOME", "TMPDIR", "LANG"} or name.startswith("PYTHON")
+        if name in {"PATH", "TMPDIR", "LANG"} or name.startswith("PYTHON")
     }
     path = os.pathsep.join(filter(None, [variables.pop("PYTHONPATH", ""), kept.pop("PYTHONPATH", "")]))
-    return {**kept, "PYTHONPATH": path, "TERM": "xterm", "XDG_RUNTIME_DIR": os.environ["XDG_RUNTIME_DIR"], **variables}
+    own = {"HOME": str(home), "TERM": "xterm", "XDG_RUNTIME_DIR": os.environ["XDG_RUNTIME_DIR"]}
+    return {**kept, "PYTHONPATH": path, **own, **variables}
 
 
 def run(*arguments: object, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -35,7 +37,7 @@ def run(*arguments: object, cwd: Path, **variables: str) -> "subprocess.Complete
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
-        env=clean_environment(**variables),
+        env=clean_environment(cwd, **variables),
         capture_output=True,
         text=True,
         timeout=_ENDS_WITHIN,
@@ -51,7 +53,7 @@ def running(
     with subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
-        env=clean_environment(**variables),
+        env=clean_environment(cwd, **variables),
         stdout=stdout,
         stderr=stderr,
         text=True,

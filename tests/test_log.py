@@ -216,7 +216,7 @@ def test_a_full_disk_loses_lines_but_not_the_count_of_them(tmp_path):
     """When there is room again, the torn line is ended, the loss told, and the log goes on."""
     path = tmp_path / "log"
     command = [sys.executable, "-c", FULL_FOR_A_WHILE, str(path)]
-    subprocess.run(command, env=clean_environment(), timeout=60, check=True)
+    subprocess.run(command, env=clean_environment(tmp_path), timeout=60, check=True)
     torn, remark, well = path.read_text().splitlines()
     assert len(torn) == 10
     assert json.loads(remark)["message"] == "1 line is missing here: writing was refused"

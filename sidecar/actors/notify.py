@@ -4,22 +4,25 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from time import time
+from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
-from sidecar.actors.outbox import STORE_AGAIN, Outbox
 from sidecar.clock import boottime
 from sidecar.core.events import Event, EventKind
 from sidecar.core.notices.notice import Notice, Teller, wants
+from sidecar.core.notices.plan import SinkPlan
 from sidecar.core.notices.sink import SinkState
 from sidecar.core.notices.telling import Telling, due, next_due, step
 from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
-from sidecar.sinks.opening import open_sink
 from sidecar.store import replica_name, replica_of
-from sidecar.store.contract import Store, StoreError
+from sidecar.store.contract import AGAIN_AFTER, Store, StoreError
+
+if TYPE_CHECKING:
+    from sidecar.actors.outbox import Outbox
 
 HEARD_AT_MOST = 1000
 """Events that wait to be looked at, while the store is asked at the start; of more the oldest are forgotten."""
@@ -96,23 +99,30 @@ class Notifier:
                 left[name] = self._outboxes.pop(name).stop()
         for name, sink in rules.sinks.items():
             if name not in self._outboxes:
-                outbox = self._outboxes[name] = Outbox(
-                    name,
-                    sink,
-                    self._store,
-                    f"outbox/{self._replica}/{name}",
-                    keep_trying=rules.keep_trying,
-                    open_sink=open_sink,
-                    changed=self._show,
-                    tell=self._log,
-                )
+                outbox = self._outboxes[name] = self._make_outbox(name, sink, rules.keep_trying)
                 for notice in left.get(name, ()):
                     outbox.put(notice)
                 if self._tasks is not None:
                     self._tasks.start_soon(outbox.run)
         self._show()
 
+    def _make_outbox(self, name: str, sink: SinkPlan, keep_trying: float) -> "Outbox":
+        from sidecar.actors.outbox import Outbox  # noqa: PLC0415 - as every sink, only where one is configured
+        from sidecar.sinks.opening import open_sink  # noqa: PLC0415
+
+        return Outbox(
+            name,
+            sink,
+            self._store,
+            f"outbox/{self._replica}/{name}",
+            keep_trying=keep_trying,
+            open_sink=open_sink,
+            changed=self._show,
+            tell=self._log,
+        )
+
     async def _narrate(self) -> None:
+        await self._wake.wait()  # what was told before matters to what is told next, and perhaps nobody is to be told
         await self._recall()
         while True:
             self._wake.clear()
@@ -154,7 +164,7 @@ class Notifier:
                 await self._store.put(self._memory, msgspec.json.encode(self._telling))
             except StoreError:
                 self._to_keep.set()
-                await anyio.sleep(STORE_AGAIN)
+                await anyio.sleep(AGAIN_AFTER)
 
     @property
     def _memory(self) -> str:

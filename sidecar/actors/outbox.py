@@ -22,7 +22,7 @@ from sidecar.core.notices.plan import SinkPlan
 from sidecar.core.notices.sink import SinkState
 from sidecar.core.severity import Severity
 from sidecar.sinks.contract import Sink, SinkError, deliver
-from sidecar.store.contract import Store, StoreError
+from sidecar.store.contract import AGAIN_AFTER, Store, StoreError
 
 HELD_AT_MOST = 1000
 """Messages that wait for one sink; for a further one the oldest is given up."""
@@ -32,9 +32,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 
 LONGEST_WISH = 3600.0
 """Seconds that a sink may ask us to wait."""
-
-STORE_AGAIN = 5.0
-"""Seconds after which a store that has failed is tried again."""
 
 CLOSE_WITHIN = 1.0
 """Seconds that a sink has to close its connections."""
@@ -177,7 +174,7 @@ class Outbox:
                 await self._agree()
             except StoreError:
                 self._kept = None  # what has come of it nobody knows
-                await anyio.sleep(STORE_AGAIN)
+                await anyio.sleep(AGAIN_AFTER)
             else:
                 await self._to_keep.wait()
 

@@ -18,7 +18,7 @@ from sidecar.cli.when import write_moment
 from sidecar.config.words import printable
 from sidecar.core.errors import SidecarError
 from sidecar.core.journal.entries import Entry, Lost, SidecarStarted, Told, Verdicts, write_entry
-from sidecar.journal import read_flights, read_journal
+from sidecar.journal.reading import read_flights, read_journal
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store
 

@@ -13,7 +13,7 @@ from sidecar.cli.when import write_moment
 from sidecar.config.words import printable
 from sidecar.core.errors import SidecarError
 from sidecar.core.journal.hindsight import Hindsight, Row, look_back
-from sidecar.journal import parse
+from sidecar.journal.reading import parse
 from sidecar.journal.rules import watched
 
 READ_AT_MOST = 256 << 20

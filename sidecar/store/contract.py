@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 
 from sidecar.core.errors import SidecarError
 
+AGAIN_AFTER = 5.0
+"""Seconds after which a store that has failed may be tried again."""
+
 
 class StoreError(SidecarError):
     """The store cannot be used now. Whether a write that failed has happened is not known."""

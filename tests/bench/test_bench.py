@@ -14,7 +14,8 @@ ATTEMPTS = 3
 
 FIGURES = {
     "memory_resident", "memory_proportional", "memory_private", "start", "kill",
-    "memory_full", "memory_grown", "lost_redis", "lost_postgres", "checks_per_cpu_second", "checks_saturated",
+    "memory_state", "memory_full", "memory_grown",
+    "lost_redis", "lost_postgres", "checks_per_cpu_second", "checks_saturated",
     "checks_few", "slip_spread", "slip_together", "hanging_p99", "hanging_ratio",
     "cpu_one_tick", "cpu_spread", "cpu_default", "cpu_idle", "wake_ups_default", "wake_ups_idle",
     "answers_per_cpu_second", "answers_one_by_one", "answers_fresh", "answers_per_second", "latency_p50", "latency_p99",

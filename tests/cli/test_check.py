@@ -232,7 +232,7 @@ def test_closed_streams_are_no_error(web, configure, tmp_path):
     path = configure(sick=web.probe("/nope"))
     script = 'exec "$@" >&- 2>&-'
     command = ["sh", "-c", script, "sh", *COMMAND, "check", "--config", str(path)]
-    assert subprocess.run(command, cwd=tmp_path, env=clean_environment(), check=False).returncode == 1
+    assert subprocess.run(command, cwd=tmp_path, env=clean_environment(tmp_path), check=False).returncode == 1
 
 
 def test_a_narrow_encoding_is_no_error(web, configure, tmp_path):

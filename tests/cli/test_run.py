@@ -16,22 +16,22 @@ QUICK = '[server]\nhost = "127.0.0.1"\nport = {port}\nlinger = "0s"\n'
 
 
 VAIN = {
-    *(
-        "asyncpg",
-        "click",
-        "ctypes",
-        "email",
-        "hashlib",
-        "hmac",
-        "http",
-        "httpx",
-        "importlib.metadata",
-        "pathlib",
-        "psutil",
-    ),
-    *("redis", "secrets", "urllib", "xml"),
+    *("apprise", "asyncpg", "click", "httpx", "psutil", "redis"),
+    *("ctypes", "email", "hashlib", "hmac", "http", "importlib.metadata", "importlib.util", "pathlib"),
+    *("random", "secrets", "sqlite3", "urllib", "xml"),
+    *("sidecar.actors.outbox", "sidecar.sinks.opening"),
+    *("sidecar.actors.rollback", "sidecar.platforms.command", "sidecar.platforms.railway"),
+    *("sidecar.traffic.exposition", "sidecar.traffic.scraper"),
+    *("sidecar.store.database", "sidecar.store.link", "sidecar.store.redis"),
+    *("sidecar.core.journal.replay", "sidecar.journal.reading"),
 }
 """What the running agent does without, unless a probe or a key needs it."""
+
+NO_STATE = {"HOME": ""}
+"""A state directory is configured wherever there is a home."""
+
+PASSING = "is passing"
+STORED = "import 'sidecar.store.database'"
 
 
 def told(process):
@@ -46,12 +46,14 @@ def until(process, kind):
     return event
 
 
-def imported_until_passing(*arguments, cwd, **variables):
-    """Name every module that is imported by the time a check has passed."""
-    imported = set()
+def imported_until(*awaited, arguments=("run",), cwd, **variables):
+    """Name every module that is imported by the time its standard error has said all that is awaited."""
+    imported, awaited = set(), set(awaited)
     with running(*arguments, cwd=cwd, PYTHONVERBOSE="1", **variables) as process:
-        while "is passing" not in (line := process.stderr.readline()):
+        while awaited:
+            line = process.stderr.readline()
             assert line, "it has ended"
+            awaited -= {words for words in awaited if words in line}
             if line.startswith("import '"):
                 imported.add(line.split("'")[1])
     return imported
@@ -137,7 +139,7 @@ def test_a_closed_standard_error_is_no_error(configure, web, free_port, tmp_path
     """Its number belongs to a socket by then, and nothing may be written into that."""
     path = configure(QUICK.format(port=free_port), well=web.probe("/ok"))
     command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, "run", "--config", str(path)]
-    with subprocess.Popen(command, cwd=tmp_path, env=clean_environment()) as process:
+    with subprocess.Popen(command, cwd=tmp_path, env=clean_environment(tmp_path)) as process:
         try:
             assert _ask_when_up(free_port, process) == 200
             process.terminate()
@@ -149,7 +151,7 @@ def test_a_closed_standard_error_is_no_error(configure, web, free_port, tmp_path
 def test_only_what_is_configured_is_imported(configure, web, free_port, tmp_path):
     """Client libraries, the command line's, and whatever else the running agent has no use for, stay out of memory."""
     path = configure(QUICK.format(port=free_port), well=web.probe("/ok"))
-    imported = imported_until_passing("run", "--config", path, cwd=tmp_path)
+    imported = imported_until(PASSING, arguments=("run", "--config", path), cwd=tmp_path, **NO_STATE)
     assert {"sidecar.service", "probes.http", "tomli"} <= imported
     assert imported & VAIN == set()
 
@@ -160,9 +162,25 @@ def test_the_embedded_default_imports_least_of_all(web, free_port, tmp_path):
     SQLite is not asked for here: it comes with the first thing that has to survive, a moment sooner or later.
     """
     ports = {"GATEWAY_PORT": str(web.port), "SIDECAR_PORT": str(free_port)}
-    imported = imported_until_passing("run", cwd=tmp_path, **ports)
+    imported = imported_until(PASSING, cwd=tmp_path, **NO_STATE, **ports)
     assert {"sidecar.service", "probes.http", "probes.mcp", "probes.process"} <= imported
     assert imported & (VAIN | {"tomli"}) == set()
+
+
+def test_with_a_state_directory_it_imports_sqlite_besides(web, free_port, tmp_path):
+    """And nothing else: what is kept is written without hashes and URLs."""
+    ports = {"GATEWAY_PORT": str(web.port), "SIDECAR_PORT": str(free_port)}
+    imported = imported_until(PASSING, STORED, cwd=tmp_path, STATE_DIRECTORY=str(tmp_path), **ports)
+    assert imported & (VAIN | {"tomli"}) == {"sqlite3", "sidecar.store.database"}
+
+
+def test_a_sink_is_imported_where_one_is_configured(configure, web, free_port, tmp_path):
+    """With what keeps its messages; its client library comes with the first of them."""
+    sink = '[notify.sinks.chat]\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\n'
+    path = configure(sink + QUICK.format(port=free_port), well=web.probe("/ok"))
+    imported = imported_until(PASSING, arguments=("run", "--config", path), cwd=tmp_path, **NO_STATE)
+    assert {"sidecar.actors.outbox", "sidecar.sinks.opening"} <= imported
+    assert imported & {"apprise", "sidecar.traffic.scraper", "sidecar.actors.rollback", "sqlite3"} == set()
 
 
 def _ask_when_up(port: int, process: "subprocess.Popen[str]") -> int:

@@ -141,7 +141,7 @@ def test_the_journal_may_come_by_a_pipe(tmp_path):
         input="\n".join(map(json.dumps, PAST)).encode(),
         capture_output=True,
         cwd=tmp_path,
-        env=clean_environment(),
+        env=clean_environment(tmp_path),
         check=False,
         timeout=60,
     )

@@ -44,7 +44,7 @@ from sidecar.core.releases.sample import Sample
 from sidecar.core.rules import PlatformKind, ReleasePlan, RollbackPlan
 from sidecar.core.state import Maintenance, Standing
 from sidecar.core.verdict import Evidence, Outcome
-from sidecar.journal import parse
+from sidecar.journal.reading import parse
 from sidecar.journal.recorder import Recorder
 
 MOMENT = 1 / 1024

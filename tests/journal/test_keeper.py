@@ -11,7 +11,9 @@ from sidecar.core.facts import ProbeReported
 from sidecar.core.journal.entries import Lost, SidecarStarted, Told, Verdicts
 from sidecar.core.severity import Severity
 from sidecar.core.verdict import Outcome
-from sidecar.journal import Journal, keeper, parse, read_flights, read_journal
+from sidecar.journal import keeper
+from sidecar.journal.keeper import Journal
+from sidecar.journal.reading import parse, read_flights, read_journal
 from sidecar.tracker import Tracker
 
 pytestmark = pytest.mark.anyio

@@ -2,7 +2,6 @@
 
 import re
 from binascii import a2b_base64
-from importlib.util import find_spec
 
 from sidecar.config.lines import Path
 from sidecar.config.report import Report
@@ -40,7 +39,7 @@ def _check_sink(sink: SinkPlan, path: Path, report: Report) -> None:
     if sink.kind is SinkKind.APPRISE:
         if sink.secret is not None:
             report.add((*path, "secret"), "only a webhook is signed", suggestion="remove it")
-        if find_spec("apprise") is None:
+        if not _is_installed("apprise"):
             advice = "pip install 'mcp-gateway-sidecar[apprise]'"
             report.add((*path, "kind"), "Apprise is not installed", suggestion=advice)
     elif sink.secret is not None and sink.secret.startswith("whsec_") and not _is_base64(sink.secret[6:]):
@@ -52,3 +51,9 @@ def _is_base64(text: str) -> bool:
         return bool(a2b_base64(text, strict_mode=True))
     except ValueError:
         return False
+
+
+def _is_installed(package: str) -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415 - only where it is asked
+
+    return find_spec(package) is not None

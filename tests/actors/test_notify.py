@@ -30,7 +30,7 @@ def _impatient(monkeypatch):
     """Pauses are short; that they grow is a table of its own."""
     monkeypatch.setattr(outbox, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(outbox, "LONGEST_PAUSE", 0.05)
-    monkeypatch.setattr(outbox, "STORE_AGAIN", 0.02)
+    monkeypatch.setattr(outbox, "AGAIN_AFTER", 0.02)
     monkeypatch.setattr(notify, "RECALL_WITHIN", 0.1)
 
 

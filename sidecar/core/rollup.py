@@ -30,7 +30,7 @@ def roll_up(state: State, now: float) -> Health:
     started = all(check.latched for probe, check in odd if probe.startup)
     against = tuple(_against_readiness(state, pairs if now > until else odd, now))
     concerns = tuple(_concerns(odd))
-    held_back = tuple(holds_back(state))
+    held_back = tuple(holds_back(state, now))
     missing = (*_not_started(odd), *held_back) if not started else held_back
     if not started or held_back:
         status = DeploymentStatus.STARTING

@@ -8,7 +8,7 @@ from sidecar.core.releases.admission import DAY
 from sidecar.core.releases.baseline import Baseline
 from sidecar.core.releases.memory import Memory
 from sidecar.core.releases.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseState
-from sidecar.core.releases.rollback import FINAL, RollbackOrder, RollbackRecord
+from sidecar.core.releases.rollback import FINAL, RollbackOrder, RollbackPhase, RollbackRecord
 from sidecar.core.rules import ReleasePlan
 from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.ledger.turns import last_turns
@@ -82,9 +82,12 @@ def remember(
 
 
 def _unfinished(rollbacks: Iterable[RollbackRecord], release: str) -> RollbackOrder | None:
-    """Find the rollback of this release that has no end yet; whatever forbids another one, it has to come to one."""
+    """Find the rollback of this release that has no end yet; whatever forbids another one, it has to come to one.
+
+    One that is verified is the release's own end, which may not have been written down before the sidecar was killed.
+    """
     for record in rollbacks:
-        if record.release == release and record.phase not in FINAL:
+        if record.release == release and (record.phase not in FINAL or record.phase is RollbackPhase.VERIFIED):
             return RollbackOrder(release=release, target=record.target, by=record.by)
     return None
 

@@ -10,7 +10,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -373,9 +373,9 @@ class _Server(ThreadingHTTPServer):
         """Say nothing of a client that has left."""
 
 
-@pytest.fixture
-def railway() -> Iterator[Railway]:
-    """Railway, with a service that has no deployment yet."""
+@contextmanager
+def serving() -> Iterator[Railway]:
+    """Serve the API for as long as the block lasts, for a service that has no deployment yet."""
     railway = Railway()
     server = _Server(railway)
     railway.port = server.server_address[1]
@@ -388,3 +388,10 @@ def railway() -> Iterator[Railway]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def railway() -> Iterator[Railway]:
+    """Railway, with a service that has no deployment yet."""
+    with serving() as railway:
+        yield railway

@@ -14,7 +14,7 @@ from servers.deployment import BIN, WITHIN, Deployment, Program
 from servers.hook import Hook
 from servers.railway import API_TOKEN, ENVIRONMENT, PROJECT, SERVICE, Railway
 from servers.railway import Deployment as Deployed
-from servers.redis import RedisServer, StartRedis
+from servers.redis import StartRedis
 
 CONFIG = """
 derive = false
@@ -62,14 +62,14 @@ class Replica:
     def __init__(self, place: Deployment, deployed: Deployed, config: str, variables: dict[str, str]) -> None:
         self.place = place
         self.deployed = deployed
+        self.sidecar: Program
         self._config = config
         self._variables = variables
-        self.sidecar = self.start()
 
-    def start(self) -> Program:
-        """Start the sidecar, which starts the gateway."""
+    def start(self) -> "Replica":
+        """Start the sidecar, which starts the gateway; again, if it has ended."""
         self.sidecar = self.place.parent(self._config, self.place.gateway_command(), env=self._variables)
-        return self.sidecar
+        return self
 
     def says(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a command of the sidecar's, in the same place and with the same variables, to its end."""
@@ -93,11 +93,12 @@ class Replica:
 class Service:
     """Deploys releases, and restores earlier ones when the platform is asked to."""
 
-    def __init__(self, directory: Path, railway: Railway, redis: RedisServer, hook: Hook) -> None:
+    def __init__(self, directory: Path, railway: Railway, hook: Hook, redis_url: str, config: str = CONFIG) -> None:
         self.railway = railway
         self.hook = hook
         self._directory = directory
-        self._redis = redis
+        self._redis_url = redis_url
+        self._config = config
         self._replicas: list[Replica] = []
         self._asked: queue.Queue[tuple[Deployed, Deployed]] = queue.Queue()
         railway.on_rollback = lambda new, old: self._asked.put((new, old))
@@ -105,46 +106,47 @@ class Service:
 
     def deploy(self, release: str) -> Replica:
         """Deploy a release."""
-        return self._start(self.railway.deploy(release, "DEPLOYING"))
+        return self.replica(self.railway.deploy(release, "DEPLOYING")).start()
 
     def restored(self) -> Replica:
         """Wait until a rollback is asked for, and start the release that it restores."""
         new, _ = self._asked.get(timeout=WITHIN)
-        return self._start(new)
+        return self.replica(new).start()
 
     def serves(self, replica: Replica) -> None:
         """Move the traffic to a replica that is ready, as the platform does."""
         self.railway.move(replica.deployed, "SUCCESS")
 
-    def close(self) -> None:
-        """End everything."""
-        for replica in self._replicas:
-            replica.place.close()
-
-    def _start(self, deployed: Deployed) -> Replica:
-        directory = self._directory / deployed.id
+    def replica(self, deployed: Deployed, name: str = "replica") -> Replica:
+        """Make a replica of a deployment, to be started."""
+        directory = self._directory / f"{name}-of-{deployed.id}"
         directory.mkdir()
         place = Deployment(directory)
         variables = {
-            "REDIS_URL": self._redis.url,
+            "REDIS_URL": self._redis_url,
             "RAILWAY_API_URL": self.railway.url,
             "RAILWAY_API_TOKEN": API_TOKEN,
             "RAILWAY_PROJECT_ID": PROJECT,
             "RAILWAY_ENVIRONMENT_ID": ENVIRONMENT,
             "RAILWAY_SERVICE_ID": SERVICE,
             "RAILWAY_DEPLOYMENT_ID": deployed.id,
-            "RAILWAY_REPLICA_ID": f"replica-of-{deployed.id}",
+            "RAILWAY_REPLICA_ID": directory.name,
         }
-        named = CONFIG.replace("[release]\n", f'[release]\nid = "{deployed.release}"\n')
+        named = self._config.replace("[release]\n", f'[release]\nid = "{deployed.release}"\n')
         replica = Replica(place, deployed, named + self.hook.sink('severity = "info"\n'), variables)
         self._replicas.append(replica)
         return replica
+
+    def close(self) -> None:
+        """End everything."""
+        for replica in self._replicas:
+            replica.place.close()
 
 
 @pytest.fixture
 def service(tmp_path: Path, railway: Railway, start_redis: StartRedis, hook: Hook) -> Iterator[Service]:
     """Hold the deployments of one service."""
-    deployed = Service(tmp_path, railway, start_redis(), hook)
+    deployed = Service(tmp_path, railway, hook, start_redis().url)
     try:
         yield deployed
     finally:

@@ -151,7 +151,7 @@ def _save(before: State, state: State, now: float, actions: tuple[Action, ...]) 
     old, new = before.release, state.release
     if new is None or old is None:
         return Followed(state, actions)
-    is_decided = new.phase is not old.phase or new.restarts != old.restarts
+    is_decided = new.phase is not old.phase or new.restarts != old.restarts or new.looks != old.looks
     if not is_decided and not (new.phase in JUDGED and now - new.saved >= CHECKPOINT):
         return Followed(state, actions)
     new = replace(new, saved=now)
@@ -170,12 +170,18 @@ def _recall(state: State, fact: MemoryRecalled, now: float) -> State:
     if own is None or told is None or told.id != own.id:
         return state
     if is_first and own.phase in JUDGED:
-        return replace(state, release=replace(told, at=now, saved=now))
+        return replace(state, release=_resume(own, told, now))
     is_news = told.phase is not own.phase and told.phase not in JUDGED
     if is_news and (own.phase in JUDGED or told.since > own.since + 1.0):
         decided = replace(own, phase=told.phase, since=now, reason=told.reason, by=told.by, served=told.served)
         return replace(state, release=decided)
     return state
+
+
+def _resume(own: ReleaseState, told: ReleaseState, now: float) -> ReleaseState:
+    """Go on with a release where it was left. Nobody has watched it since then, so that time does not count."""
+    unwatched = max(0.0, now - told.at) if told.phase in JUDGED else 0.0
+    return replace(told, since=told.since + unwatched, at=now, saved=now, restarts=told.restarts + own.restarts)
 
 
 def _end_hold(state: State, by: str, now: float) -> State:
@@ -232,7 +238,10 @@ def _advance_rollback(state: State, fact: RollbackAdvanced, now: float) -> State
     phase = advance_rollback(state.rollback.phase, fact.step)
     state = replace(state, rollback=replace(state.rollback, phase=phase, detail=fact.detail))
     release = state.release
-    if phase not in FINAL or release is None or release.phase is not ReleasePhase.BAD:
+    if phase not in FINAL:
+        return state
+    state = replace(state, memory=replace(state.memory, unfinished=None))
+    if release is None or release.phase is not ReleasePhase.BAD:
         return state
     step = ReleaseStep.ROLL_BACK if phase is RollbackPhase.VERIFIED else ReleaseStep.HOLD
     return replace(state, release=advance(release, step, f"{release.reason}; {fact.detail}", now))

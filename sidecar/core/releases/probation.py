@@ -9,6 +9,7 @@ from sidecar.core.blame import is_unhealthy_by_itself, upstreams_pass
 from sidecar.core.drain import DrainPhase
 from sidecar.core.plan import ProbePlan, Target
 from sidecar.core.releases.baseline import Standing, compare, keeps_within, look_due, risk_of_look
+from sidecar.core.releases.memory import NOT_RECALLED
 from sidecar.core.releases.release import JUDGED, ReleasePhase, ReleaseState, ReleaseStep
 from sidecar.core.releases.sample import Sample, add, merge
 from sidecar.core.rules import ReleaseMode
@@ -20,6 +21,10 @@ TRAFFIC = "traffic"
 
 LONGEST_SILENCE = 30.0
 """Seconds between two facts that count against a release: what is longer is the observer's failing."""
+
+
+RECALL_WITHIN = 5.0
+"""Seconds that the store has to tell what is known of a release; then it is one of which nothing is known."""
 
 
 class Decision(NamedTuple):
@@ -69,7 +74,7 @@ def spend(before: State, release: ReleaseState, now: float) -> ReleaseState:
 def decide(state: State, release: ReleaseState, now: float) -> tuple[ReleaseState, Decision | None]:
     """Decide what follows for the release; it comes back with the looks at its samples counted."""
     rules = state.plan.release
-    if release.phase not in JUDGED or _is_out(state):
+    if release.phase not in JUDGED or _is_out(state) or _may_be_known(state, release, now):
         return release, None
     if release.phase is ReleasePhase.STARTING and state.health.started and not any(missing(state, release)):
         return release, Decision(ReleaseStep.SERVE, "every startup check has passed")
@@ -93,15 +98,22 @@ def missing(state: State, release: ReleaseState) -> Iterator[str]:
             yield f"{name}: {row} of {needed} looks in a row within the baseline of {state.memory.baseline_of}"
 
 
-def holds_back(state: State) -> Iterator[str]:
+def holds_back(state: State, now: float) -> Iterator[str]:
     """Tell why readiness stays 503 although every check may pass: the release has never taken traffic, and must not."""
     release = state.release
     if release is None or release.served or state.plan.release.mode is not ReleaseMode.AUTO:
         return
-    if release.phase is ReleasePhase.STARTING:
+    if _may_be_known(state, release, now):
+        yield f"release {release.id}: {NOT_RECALLED}"
+    elif release.phase is ReleasePhase.STARTING:
         yield from (f"release {release.id}: {what}" for what in missing(state, release))
     else:
         yield f"release {release.id} never took traffic and is {release.phase}: {release.reason}"
+
+
+def _may_be_known(state: State, release: ReleaseState, now: float) -> bool:
+    """Tell whether the store may still say that this release must not take traffic, or is watched already."""
+    return state.memory.unfit == NOT_RECALLED and now - release.since < RECALL_WITHIN
 
 
 def _decide_start(state: State, release: ReleaseState, now: float) -> Decision | None:

@@ -31,8 +31,9 @@ from sidecar.core.identity import Ending
 from sidecar.core.machine import begin_state, step
 from sidecar.core.plan import DrainPlan, Plan, Target
 from sidecar.core.releases.memory import Memory
+from sidecar.core.releases.probation import RECALL_WITHIN
 from sidecar.core.releases.release import TRANSITIONS, Hold, KnownGood, ReleasePhase, ReleaseState, ReleaseStep, advance
-from sidecar.core.releases.rollback import RollbackPhase, RollbackStep
+from sidecar.core.releases.rollback import RollbackOrder, RollbackPhase, RollbackStep
 from sidecar.core.releases.sample import Sample, add
 from sidecar.core.rules import PlatformKind, ReleaseMode, ReleasePlan, RollbackPlan
 from sidecar.core.state import DeploymentStatus, Guard, Maintenance
@@ -354,8 +355,11 @@ def test_a_bad_release_is_written_down_before_it_is_rolled_back():
 
 def test_before_the_store_is_read_no_rollback_begins():
     """What another replica has done is not known yet; it begins as soon as the store has been read."""
-    story = condemned(memory=None)
+    story = Story(memory=None)
+    story.now += RECALL_WITHIN
+    story.serve().see("web", Outcome.FAIL).see("web", Outcome.FAIL, after=25.0).see("web", Outcome.FAIL, after=25.0)
     assert story.phase is ReleasePhase.BAD
+    assert not story.acted(BeginRollback)
     story.tell(MemoryRecalled(KNOWN))
     assert story.acted(BeginRollback)
 
@@ -382,6 +386,22 @@ def test_the_end_of_a_rollback_is_the_releases_end(steps, phase):
     assert len(story.acted(BeginRollback)) == 1
 
 
+@pytest.mark.parametrize(("last", "begins"), [((), True), ((900.0,), False)])
+def test_a_rollback_that_was_left_unfinished_comes_to_its_end_whatever_forbids_another(last, begins):
+    """On hold it is looked after, but the platform is not asked; afterwards another one has to be admissible."""
+    told = ReleaseState(id="2", phase=ReleasePhase.BAD, since=990.0, at=990.0, served=True, reason="slow")
+    order, hold = RollbackOrder(release="2", target=GOOD), Hold(reason="incident", by="ops", at=1.7e9)
+    story = Story(memory=replace(KNOWN, release=told, unfinished=order, hold=hold, rollbacks=last))
+    assert story.acted(BeginRollback) == [BeginRollback(order)]
+    story.tell(RollbackAdvanced(RollbackStep.LOOK, "left behind"))
+    with pytest.raises(IllegalTransitionError, match="on hold by ops: incident"):
+        story.tell(RollbackAdvanced(RollbackStep.ASK, "once more"))
+    story.tell(RollbackAdvanced(RollbackStep.HOLD, "called off"))
+    assert story.phase is ReleasePhase.HELD
+    story.tell(HoldEnded("ops"))
+    assert (len(story.acted(BeginRollback)) == 2) is begins
+
+
 def test_what_another_replica_has_decided_is_taken_over():
     """A release that is bad elsewhere is bad here, and the claim decides who acts."""
     story = Story().serve()
@@ -392,7 +412,10 @@ def test_what_another_replica_has_decided_is_taken_over():
 
 
 def test_a_restarted_sidecar_goes_on_where_it_was():
-    """The time baked, the samples and the restarts are those that were written down."""
+    """The time baked, the samples and the restarts are those that were written down.
+
+    The time in between counts for nothing: nobody has watched the release.
+    """
     told = ReleaseState(
         id="2",
         phase=ReleasePhase.BAKING,
@@ -406,7 +429,35 @@ def test_a_restarted_sidecar_goes_on_where_it_was():
     assert story.phase is ReleasePhase.BAKING
     assert story.state.release.restarts == 1
     story.tell(GatewayAppeared(process())).see("db").see("web").bake(15)
-    assert story.phase is ReleasePhase.GOOD
+    assert story.phase is ReleasePhase.BAKING
+    assert story.bake(5).phase is ReleasePhase.GOOD
+
+
+def test_a_crash_before_the_store_is_read_counts_as_well():
+    """It is added to those that were written down, so that a sidecar that is killed again and again forgets none."""
+    told = ReleaseState(id="2", phase=ReleasePhase.BAKING, since=910.0, at=990.0, served=True, restarts=1)
+    story = Story(memory=None).tell(ChildStarted(process(2)))
+    story.tell(ChildEnded(Ending(1, "has ended with status 1"))).tell(MemoryRecalled(replace(KNOWN, release=told)))
+    assert (story.phase, story.state.release.restarts) == (ReleasePhase.BAKING, 2)
+
+
+def test_no_traffic_is_taken_before_the_store_is_read():
+    """It may say that the release is held, or has to keep within a baseline; but it is not waited for forever."""
+    told = ReleaseState(id="2", phase=ReleasePhase.HELD, since=900.0, at=990.0)
+    story = Story(memory=None).tell(GatewayAppeared(process())).see("db").see("web")
+    assert story.phase is ReleasePhase.STARTING
+    assert story.state.health.reasons == ("release 2: the store has not been read yet",)
+    assert not story.tell(MemoryRecalled(replace(KNOWN, release=told))).see("web", after=60.0).state.health.ready
+    alone = Story(memory=None).tell(GatewayAppeared(process())).see("db").see("web").see("web", after=RECALL_WITHIN)
+    assert alone.state.health.ready
+
+
+def test_a_look_at_the_samples_is_written_down():
+    """It has taken its part of the risk to be wrong: a sidecar that is killed must not take that part once more."""
+    story = Story(memory=replace(KNOWN, baseline={"web": samples(0.01)}, baseline_of="1")).serve()
+    story.bake(60)
+    assert story.state.release.looks > 0
+    assert {saved.release.looks for saved in story.acted(SaveRelease)} == set(range(story.state.release.looks + 1))
 
 
 def test_a_good_release_that_starts_again_is_not_judged_anew():

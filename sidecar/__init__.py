@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sidecar.core.state import DeploymentStatus
 
 __version__ = "0.1.0"
+USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
+"""Who asks, for servers that are asked over HTTP."""
+
 __all__ = ["DeploymentHealthChecker", "DeploymentStatus", "__version__"]
 
 

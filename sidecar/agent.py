@@ -9,14 +9,14 @@ import anyio
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
-from sidecar import __version__
+from sidecar import USER_AGENT
 from sidecar.actors.drain import drain
 from sidecar.actors.hook import Hook
 from sidecar.actors.parent import Parent
 from sidecar.clock import boottime
 from sidecar.config import load
 from sidecar.configfile import read_config
-from sidecar.contract import Evidence, Memo, Outcome, Probe, Run, Setting
+from sidecar.contract import Probe
 from sidecar.core.actions import (
     Action,
     BeginDrain,
@@ -57,7 +57,7 @@ from sidecar.memo import StoreMemo
 from sidecar.platforms import open_platform
 from sidecar.platforms.contract import Platform
 from sidecar.platforms.parent import ParentPlatform
-from sidecar.registry import known_kinds, load_kind
+from sidecar.registry import known_kinds, load_kind, make_probe
 from sidecar.releases import Releases
 from sidecar.store import replica_of
 from sidecar.store.contract import Store, StoreError
@@ -65,8 +65,6 @@ from sidecar.tracker import Tracker
 
 if TYPE_CHECKING:
     from sidecar.traffic.scraper import Scraper
-
-USER_AGENT = f"mcp-gateway-sidecar/{__version__}"
 
 RECALL_WITHIN = 5.0
 """Seconds that the store has to tell whether this release was rolled back; then it is started as it is."""
@@ -289,43 +287,6 @@ def _scraper_of(plan: Plan) -> "Scraper | None":
     from sidecar.traffic.scraper import Scraper  # noqa: PLC0415 - only where it is configured
 
     return Scraper(rules.metrics, rules, plan.gateway, user_agent=USER_AGENT, secrets=plan.secrets)
-
-
-def make_probe(
-    probe: ProbePlan,
-    plan: Plan,
-    memo: Memo,
-    process: Callable[[], GatewayProcess | None],
-    look_again: Callable[[], None] = lambda: None,
-) -> Probe[Any]:
-    """Make one probe of a plan."""
-    kind = load_kind(probe.kind)
-    if kind is None:
-        raise LookupError(f"no probe kind {probe.kind!r}, although the plan was accepted with it")
-    setting = Setting(
-        name=probe.name,
-        timeout=probe.timeout,
-        gateway=plan.gateway,
-        gateway_process=process,
-        user_agent=USER_AGENT,
-        look_again=look_again,
-        memo=memo,
-    )
-    try:
-        return kind.probe(probe.spec, setting)
-    except Exception as error:  # noqa: BLE001 - a kind is anybody's code, and its accidents are its own
-        return _Broken(probe.spec, setting, f"{type(error).__name__}: {error}")
-
-
-class _Broken(Probe[Any]):
-    """Stands for a probe that could not be made: like any broken probe it says nothing about its target."""
-
-    def __init__(self, spec: Any, setting: Setting, why: str) -> None:
-        super().__init__(spec, setting)
-        self._why = why
-
-    async def observe(self, run: Run) -> None:
-        run.expect("the probe can be made", self._why, False, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)
 
 
 def load_plan(path: str | None, environ: Mapping[str, str]) -> Plan:

@@ -10,7 +10,7 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidecar.agent import USER_AGENT, make_probe
+from sidecar import USER_AGENT
 from sidecar.clock import boottime
 from sidecar.contract import PassingMemo
 from sidecar.core.errors import SidecarError
@@ -24,7 +24,7 @@ from sidecar.ledger.records import Ledger
 from sidecar.linux.program import Ended, run_program
 from sidecar.platforms import open_platform
 from sidecar.platforms.contract import Platform, PlatformError, UnavailableError
-from sidecar.registry import load_kind
+from sidecar.registry import load_kind, make_probe
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store, StoreError
 

@@ -1,9 +1,10 @@
-"""From the name of a kind to the kind.
+"""From the name of a kind to the kind, and from a plan to a probe.
 
 The built-in kinds stand in a table, so that nothing is imported but what is configured; entry points, which cost
 memory and 30 ms to read, are asked only for a name that is not in it.
 """
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
+from sidecar import USER_AGENT
 from sidecar.apart import Apart
 from sidecar.config.tables import ProbeKeys
-from sidecar.contract import Kind, Probe, Setting
+from sidecar.contract import Evidence, GatewayProcess, Kind, Memo, Outcome, Probe, Run, Setting
 from sidecar.core.errors import SidecarError
+from sidecar.core.plan import Plan, ProbePlan
 
 ENTRY_POINT_GROUP = "sidecar.probes"
 
@@ -95,3 +98,40 @@ def _fault(kind: object, name: str) -> str | None:
     if taken:
         return f"has a spec with {', '.join(sorted(taken))}: every probe has such a key already, choose another name"
     return None
+
+
+def make_probe(
+    probe: ProbePlan,
+    plan: Plan,
+    memo: Memo,
+    process: Callable[[], GatewayProcess | None],
+    look_again: Callable[[], None] = lambda: None,
+) -> Probe[Any]:
+    """Make one probe of a plan."""
+    kind = load_kind(probe.kind)
+    if kind is None:
+        raise LookupError(f"no probe kind {probe.kind!r}, although the plan was accepted with it")
+    setting = Setting(
+        name=probe.name,
+        timeout=probe.timeout,
+        gateway=plan.gateway,
+        gateway_process=process,
+        user_agent=USER_AGENT,
+        look_again=look_again,
+        memo=memo,
+    )
+    try:
+        return kind.probe(probe.spec, setting)
+    except Exception as error:  # noqa: BLE001 - a kind is anybody's code, and its accidents are its own
+        return _Broken(probe.spec, setting, f"{type(error).__name__}: {error}")
+
+
+class _Broken(Probe[Any]):
+    """Stands for a probe that could not be made: like any broken probe it says nothing about its target."""
+
+    def __init__(self, spec: Any, setting: Setting, why: str) -> None:
+        super().__init__(spec, setting)
+        self._why = why
+
+    async def observe(self, run: Run) -> None:
+        run.expect("the probe can be made", self._why, False, otherwise=Outcome.UNKNOWN, evidence=Evidence.OBSERVER)

@@ -11,7 +11,7 @@ import anyio.to_thread
 import click
 
 from sidecar import loop
-from sidecar.agent import load_plan, make_probe
+from sidecar.agent import load_plan
 from sidecar.cli.ending import leave
 from sidecar.cli.options import config_option
 from sidecar.cli.results import Results, as_json, exit_status, table
@@ -24,6 +24,7 @@ from sidecar.core.verdict import Verdict
 from sidecar.engine import CONCURRENCY, close, execute
 from sidecar.gateway.discovery import discover
 from sidecar.memo import StoreMemo
+from sidecar.registry import make_probe
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store
 

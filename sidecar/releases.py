@@ -16,13 +16,13 @@ from sidecar.core.facts import Fact, MemoryRecalled, RollbackAdvanced, StandingR
 from sidecar.core.plan import Plan
 from sidecar.core.releases.baseline import Baseline
 from sidecar.core.releases.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
-from sidecar.core.releases.rollback import RollbackOrder, RollbackPhase, RollbackRecord, RollbackStep
+from sidecar.core.releases.rollback import RollbackOrder, RollbackRecord, RollbackStep
 from sidecar.core.severity import Severity
 from sidecar.core.state import State
 from sidecar.ledger.recall import read, remember, standings
 from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.ledger.standing import recall_standing, save_standing
-from sidecar.ledger.turns import confirm, last_turns
+from sidecar.ledger.turns import confirm, is_unconfirmed, last_turns
 from sidecar.platforms.contract import Platform
 from sidecar.store.contract import StoreError
 
@@ -156,9 +156,9 @@ class Releases:
 
     async def _confirm(self) -> None:
         """As a release that was restored: tell when it is healthy, and that it is not in time."""
-        name = self._plan.release.id
-        restoring = [each for each in await self._patiently(self._rollbacks) if _awaits(each, name)]
-        if name is None or not restoring:
+        name = self._plan.release.id or ""
+        restoring = [each for each in await self._patiently(self._rollbacks) if is_unconfirmed(each, name, self._began)]
+        if not restoring:
             return
         due = max(each.asked_at or 0.0 for each in restoring) + self._state().plan.rollback.verify_within
         with anyio.move_on_after(max(0.0, due - time())) as in_time:
@@ -289,12 +289,6 @@ class Releases:
 
     def _say(self, message: str, kind: EventKind = EventKind.REMARK, severity: Severity = Severity.WARNING) -> None:
         self._tell(Event(kind=kind, at=boottime(), severity=severity, message=message))
-
-
-def _awaits(rollback: RollbackRecord, release: str | None) -> bool:
-    """Tell whether a rollback has asked for this release, and nobody has said yet that it is healthy."""
-    restores = rollback.target.release == release and rollback.asked > 0
-    return restores and rollback.phase is not RollbackPhase.VERIFIED
 
 
 def _rollback_on(platform: Platform) -> "Callable[..., Rollback]":

@@ -70,7 +70,7 @@ async def confirm(store: Store, release: str, replica: str, started: float, now:
     for place in sorted(places):
         turns = Turns(store, word_of(place.removeprefix(PREFIX)))
         turn, record = await turns.last()
-        while record is not None and _is_unconfirmed(record, release, started):
+        while record is not None and is_unconfirmed(record, release, started):
             end = replace(
                 record, phase=RollbackPhase.VERIFIED, replica=replica, seen=now, detail=f"{release} itself is healthy"
             )
@@ -80,7 +80,8 @@ async def confirm(store: Store, release: str, replica: str, started: float, now:
     return confirmed
 
 
-def _is_unconfirmed(record: RollbackRecord, release: str, started: float) -> bool:
+def is_unconfirmed(record: RollbackRecord, release: str, started: float) -> bool:
+    """Tell whether a rollback has asked for this release since then, and nobody has said yet that it is healthy."""
     return (
         record.target.release == release
         and record.asked_at is not None

@@ -4,8 +4,9 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -19,12 +20,11 @@ from sidecar.clock import boottime
 from sidecar.core.drain import SIGNALS
 from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind
-from sidecar.core.facts import StopRequested
+from sidecar.core.facts import Fact, StopRequested
 from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
 from sidecar.gateway.child import Command
 from sidecar.gateway.figures import read_figures
-from sidecar.journal.keeper import Journal
 from sidecar.orders import Orders
 from sidecar.serve.board import Board
 from sidecar.serve.control import control_socket, take_orders
@@ -33,6 +33,10 @@ from sidecar.serve.listener import Listening, listen
 from sidecar.serve.misdirected import Misdirected
 from sidecar.serve.socketfile import choose_place
 from sidecar.store import open_store, replica_of
+from sidecar.store.contract import Store
+
+if TYPE_CHECKING:
+    from sidecar.journal.keeper import Journal
 
 Tell = Callable[[Event], None]
 
@@ -57,18 +61,12 @@ async def serve(
     """
     board = Board(About(version=__version__, service_id=environ.get("RAILWAY_SERVICE_ID")), boottime)
     store = open_store(plan.state, plan.server.port)
-    journal = Journal(
-        plan,
-        store,
-        replica_of(plan.state, plan.server.port),
-        snapshot=lambda: agent.tracker.snapshot,
-        figures=lambda: read_figures(plan.gateway.port, agent.gateway.process),
-        tell=tell,
-    )
-    log = partial(_tell_all, (tell, journal.note_event))
+    journal = _make_journal(plan, store, lambda: agent, tell)
+    log = tell if journal is None else partial(_tell_all, (tell, journal.note_event))
     notifier = Notifier(plan, store, publish=board.show_sinks, log=log)
     tell = partial(_tell_all, (log, notifier.tell))
-    agent = Agent(plan, store=store, publish=board.publish, tell=tell, command=command, observe=journal.note)
+    observe = _forget if journal is None else journal.note
+    agent = Agent(plan, store=store, publish=board.publish, tell=tell, command=command, observe=observe)
 
     def replan(later: Plan) -> None:
         agent.replan(later)
@@ -82,7 +80,7 @@ async def serve(
     with anyio.open_signal_receiver(*_STOPPING, signal.SIGHUP) as signals:
         async with (
             aclosing(store),
-            journal.keeping(),
+            nullcontext() if journal is None else journal.keeping(),
             _notifying(notifier),
             listen(plan.server, board, beat=agent.beat, look=look) as listening,
             _control(plan, environ, tell) as control,
@@ -97,6 +95,26 @@ async def serve(
                     await _stop(signals, number, agent, plan.server.linger)
             orders.close()
             return _tell_end(number, agent, tell)
+
+
+def _make_journal(plan: Plan, store: Store, agent: Callable[[], Agent], tell: Tell) -> "Journal | None":
+    """Make the journal; none where the store forgets everything at the end, because nobody could read it."""
+    if not store.lasting:
+        return None
+    from sidecar.journal.keeper import Journal  # noqa: PLC0415 - 0.3 MB
+
+    return Journal(
+        plan,
+        store,
+        replica_of(plan.state, plan.server.port),
+        snapshot=lambda: agent().tracker.snapshot,
+        figures=lambda: read_figures(plan.gateway.port, agent().gateway.process),
+        tell=tell,
+    )
+
+
+def _forget(_fact: Fact, _now: float) -> None:
+    """Without a journal nobody writes facts down."""
 
 
 def _tell_all(hearers: Sequence[Tell], event: Event) -> None:

@@ -42,10 +42,7 @@ HELD_AT_MOST = 2000
 
 
 class Journal:
-    """Takes facts and events at once, without I/O; writes them as long as the block of ``keeping`` lasts.
-
-    Where the store forgets everything at the end, nothing is kept: nobody could read it.
-    """
+    """Takes facts and events at once, without I/O; writes them as long as the block of ``keeping`` lasts."""
 
     def __init__(
         self,
@@ -76,13 +73,10 @@ class Journal:
 
     def note(self, fact: Fact, now: float) -> None:
         """Write down a fact that the core has taken in at this moment of CLOCK_BOOTTIME."""
-        if self._store.lasting:
-            self._recorder.note(fact, now)
+        self._recorder.note(fact, now)
 
     def note_event(self, event: Event) -> None:
         """Write down what was told to people; a turn for the worse also freezes a flight record."""
-        if not self._store.lasting:
-            return
         self._recorder.note_event(event)
         if is_bad(event):
             self._freeze(event)
@@ -90,9 +84,6 @@ class Journal:
     @asynccontextmanager
     async def keeping(self) -> AsyncIterator[None]:
         """Write what is noted as long as the block lasts, and at its end what is left, as far as time allows."""
-        if not self._store.lasting:
-            yield
-            return
         try:
             async with in_background(self._keep, "journal"):
                 yield

@@ -23,7 +23,7 @@ VAIN = {
     *("sidecar.actors.rollback", "sidecar.platforms.command", "sidecar.platforms.railway"),
     *("sidecar.traffic.exposition", "sidecar.traffic.scraper"),
     *("sidecar.store.database", "sidecar.store.link", "sidecar.store.redis"),
-    *("sidecar.core.journal.replay", "sidecar.journal.reading"),
+    *("sidecar.core.journal.replay", "sidecar.journal.keeper", "sidecar.journal.reading"),
 }
 """What the running agent does without, unless a probe or a key needs it."""
 
@@ -167,11 +167,11 @@ def test_the_embedded_default_imports_least_of_all(web, free_port, tmp_path):
     assert imported & (VAIN | {"tomli"}) == set()
 
 
-def test_with_a_state_directory_it_imports_sqlite_besides(web, free_port, tmp_path):
-    """And nothing else: what is kept is written without hashes and URLs."""
+def test_with_a_state_directory_it_imports_what_keeps_besides(web, free_port, tmp_path):
+    """The journal and SQLite, and nothing else: what is kept is written without hashes and URLs."""
     ports = {"GATEWAY_PORT": str(web.port), "SIDECAR_PORT": str(free_port)}
     imported = imported_until(PASSING, STORED, cwd=tmp_path, STATE_DIRECTORY=str(tmp_path), **ports)
-    assert imported & (VAIN | {"tomli"}) == {"sqlite3", "sidecar.store.database"}
+    assert imported & (VAIN | {"tomli"}) == {"sidecar.journal.keeper", "sidecar.store.database", "sqlite3"}
 
 
 def test_a_sink_is_imported_where_one_is_configured(configure, web, free_port, tmp_path):

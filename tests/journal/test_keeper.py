@@ -160,16 +160,6 @@ async def test_a_store_that_hangs_does_not_hold_up_the_end(monkeypatch):
     assert kept.entries == []
 
 
-async def test_a_store_that_forgets_gets_no_journal():
-    """Nobody could read it."""
-    kept = Kept()
-    kept.store.lasting = False
-    async with kept.journal.keeping():
-        kept.report(Outcome.PASS)
-        kept.report(Outcome.FAIL)
-    assert kept.store.appends == 0
-
-
 @pytest.mark.usefixtures("quick")
 async def test_without_news_nothing_wakes_it():
     """After the start there is nothing to write, and nothing is tried."""

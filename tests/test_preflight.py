@@ -1,0 +1,148 @@
+"""A preflight looks at everything that a release will need, and leaves no trace."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from servers.railway import API_TOKEN, ENVIRONMENT, PROJECT, SERVICE, Railway
+from servers.redis import RedisServer
+from servers.store import BrittleStore
+
+import sidecar.platforms.railway  # noqa: F401 - loaded beforehand, as an import would block the loop
+from sidecar import preflight
+from sidecar.config import load
+from sidecar.core.plan import Plan
+from sidecar.core.releases.release import KnownGood, ReleasePhase
+from sidecar.core.verdict import Outcome
+from sidecar.ledger.records import Ledger, ReleaseRecord
+from sidecar.registry import known_kinds, load_kind
+
+pytestmark = pytest.mark.anyio
+
+
+def plan(text: str, **environ: str) -> Plan:
+    """Read a plan with the built-in kinds."""
+    return load(text, environ, load_kind=load_kind, known_kinds=known_kinds)
+
+
+async def rows(configured: Plan) -> dict[str, tuple[Outcome, str]]:
+    """Look at everything; give what was found by its name."""
+    return {item.name: (item.outcome, item.reason) for item in await preflight.look(configured)}
+
+
+async def test_without_anything_configured_all_is_well(tmp_path: Path) -> None:
+    """Nothing is made, and it is said what would be done about a bad release."""
+    state = tmp_path / "state"
+    found = await rows(plan("", STATE_DIRECTORY=str(state)))
+    assert found["configuration"][0] is Outcome.PASS
+    assert found["store"][0] is Outcome.PASS
+    assert found["platform"] == (Outcome.PASS, "none: rollback.platform is not set, so that a bad release is held")
+    assert not state.exists()
+
+
+async def test_the_credentials_of_an_upstream_are_tried_without_a_trace(
+    redis_server: RedisServer, free_port: int
+) -> None:
+    """A probe that would write looks without writing; one that cannot be reached fails."""
+    cache = f'[probes.cache]\nkind = "redis"\nurl = "{redis_server.url}"\nroundtrip = true\n'
+    gone = f'[probes.gone]\nkind = "redis"\nurl = "redis://127.0.0.1:{free_port}"\n'
+    found = await rows(plan(cache + gone))
+    assert found["cache"][0] is Outcome.PASS
+    assert found["gone"][0] is Outcome.FAIL
+
+
+async def test_what_may_change_something_is_not_run(tmp_path: Path) -> None:
+    """Nobody knows what a command of one's own does."""
+    trace = tmp_path / "trace"
+    found = await rows(plan(f'[probes.own]\nkind = "command"\nargv = ["touch", "{trace}"]\n'))
+    assert found["own"] == (Outcome.PASS, "not looked at: a look of the kind command may change something")
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "expect", "outcome", "words"),
+    [
+        ("print('at 42')", "42", Outcome.PASS, "ends with status 0, and says at 42"),
+        ("print('at 41')", "42", Outcome.FAIL, "says '42': found at 41"),
+        ("print('behind'); raise SystemExit(3)", "42", Outcome.FAIL, "ends with status 0: found 3, and behind"),
+        ("import time; time.sleep(60)", "42", Outcome.UNKNOWN, "ends within 0.5 s: it did not"),
+    ],
+)
+async def test_the_migrations_are_at_the_expected_version(code: str, expect: str, outcome: Outcome, words: str) -> None:
+    """As a program says, by its status and by what it writes, within its time."""
+    seconds = "0.5" if outcome is Outcome.UNKNOWN else "30"
+    text = f'[preflight]\nmigrations = ["{sys.executable}", "-c", "{code}"]\nexpect = "{expect}"\n'
+    found = await rows(plan(f'{text}timeout = "{float(seconds) * 1000:.0f}ms"\n'))
+    assert found["migrations"][0] is outcome
+    assert words in found["migrations"][1]
+
+
+async def test_a_program_that_is_not_there_cannot_tell() -> None:
+    """It is named."""
+    found = await rows(plan('[preflight]\nmigrations = ["/no/such/program"]\n'))
+    assert found["migrations"] == (Outcome.UNKNOWN, "cannot start '/no/such/program': no such file or directory")
+
+
+def on_railway(railway: Railway, token: str = API_TOKEN) -> Plan:
+    """A plan that rolls back by Railway."""
+    railway_table = f'api_url = "{railway.url}"\napi_token = "{token}"\n'
+    place = f'project = "{PROJECT}"\nenvironment = "{ENVIRONMENT}"\nservice = "{SERVICE}"\n'
+    return plan(f'[release]\nid = "2"\n[rollback]\nplatform = "railway"\n[railway]\n{railway_table}{place}')
+
+
+async def known_good(deployment: str) -> BrittleStore:
+    """A store in which release 1 is known to be good."""
+    store = BrittleStore()
+    good = ReleaseRecord(id="1", phase=ReleasePhase.GOOD, since=1.0, updated=1.0, deployments=(deployment,))
+    await Ledger(store, "web").save_release(good)
+    await Ledger(store, "web").save_good(KnownGood(release="1", at=1.0, deployments=(deployment,)))
+    return store
+
+
+async def test_the_platform_is_asked_for_the_last_good_release(
+    railway: Railway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its token is accepted and the release can be restored; nothing but reading was done."""
+    first = railway.deploy("1")
+    railway.deploy("2")
+    store = await known_good(first.id)
+    monkeypatch.setattr(preflight, "open_store", lambda *_: store)
+    found = await rows(on_railway(railway))
+    assert found["platform"][0] is Outcome.PASS
+    assert found["last good release"] == (Outcome.PASS, f"1 can be restored: {first.id}")
+    assert railway.rollbacks == []
+
+
+async def test_a_release_that_cannot_be_restored_is_a_warning(
+    railway: Railway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images are kept for days, and a deployment must not be stopped for that."""
+    first = railway.deploy("1")
+    railway.deploy("2")
+    first.image_kept = False
+    store = await known_good(first.id)
+    monkeypatch.setattr(preflight, "open_store", lambda *_: store)
+    found = await rows(on_railway(railway))
+    assert found["last good release"][0] is Outcome.WARN
+    assert found["store"] == (Outcome.WARN, "a bad release will be held, not rolled back: it is in memory")
+
+
+async def test_a_token_that_is_refused_fails_and_is_not_shown(
+    railway: Railway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to mend is said, the token is not."""
+    monkeypatch.setattr(preflight, "open_store", lambda *_: BrittleStore())
+    outcome, reason = (await rows(on_railway(railway, "hunter2hunter2")))["platform"]
+    assert outcome is Outcome.FAIL
+    assert "hunter2" not in reason
+
+
+async def test_a_store_that_cannot_be_read_fails_where_it_is_needed(
+    railway: Railway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it nobody can say that another replica does not do the same."""
+    store = BrittleStore()
+    store.down = True
+    monkeypatch.setattr(preflight, "open_store", lambda *_: store)
+    assert (await rows(on_railway(railway)))["store"][0] is Outcome.FAIL
+    assert (await rows(plan("")))["store"][0] is Outcome.WARN

@@ -1,0 +1,60 @@
+"""The commands about releases, as far as they go without a sidecar; with one, see the end-to-end tests."""
+
+import pytest
+from command_line import run
+
+from sidecar.cli.releases import render
+
+NOBODY = "no sidecar runs here"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("releases",), ("promote",), ("rollback", "--yes"), ("hold", "--reason", "an incident"), ("unhold",)],
+)
+def test_without_a_sidecar_nothing_is_done(tmp_path, words):
+    """The exit status is 2, and it is said where one was looked for."""
+    ended = run(*words, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert NOBODY in ended.stderr
+
+
+def test_who_cannot_be_asked_has_to_say_yes(tmp_path):
+    """A rollback in a script is meant, or it is not done."""
+    ended = run("rollback", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "nobody can be asked whether it is meant: say --yes" in ended.stderr
+
+
+def test_a_hold_has_a_reason(tmp_path):
+    """Whoever finds it so wants to know."""
+    ended = run("hold", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "Missing option '--reason'" in ended.stderr
+
+
+def test_releases_are_shown_with_what_became_of_them():
+    """The one that runs is marked; rollbacks, a hold, and why nothing is rolled back stand below."""
+    document = {
+        "running": "2",
+        "releases": [
+            {"id": "2", "phase": "held", "since": 1.7e9, "reason": "slow", "by": None},
+            {"id": "1", "phase": "good", "since": 1.6e9, "reason": "promoted", "by": "root"},
+        ],
+        "rollbacks": [{"release": "3", "target": "1", "begun": 1.65e9, "phase": "verified", "detail": "1 is healthy"}],
+        "hold": {"by": "root", "at": 1.7e9, "reason": "an incident"},
+        "unfit": "it is in memory",
+    }
+    assert render(document).splitlines() == [
+        "RELEASE  IS    SINCE                 BY    WHY",
+        "2 *      held  2023-11-14 22:13:20Z  -     slow",
+        "1        good  2020-09-13 12:26:40Z  root  promoted",
+        "rollback 3 -> 1, begun 2022-04-15 05:20:00Z: verified; 1 is healthy",
+        "all automation is stopped by root since 2023-11-14 22:13:20Z: an incident",
+        "nothing is rolled back by itself: it is in memory",
+    ]
+
+
+def test_no_release_is_known_at_first():
+    """It says so instead of an empty table."""
+    assert render({"running": None, "releases": [], "rollbacks": []}) == "no release is known yet"

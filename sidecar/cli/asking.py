@@ -13,7 +13,7 @@ from sidecar.config import load_server
 from sidecar.configfile import read_config
 from sidecar.core.errors import SidecarError
 from sidecar.serve.orders import ANSWER_AT_MOST, Answer, Order, write_line
-from sidecar.serve.socketfile import socket_places
+from sidecar.serve.socketfile import socket_places, too_long
 
 WITHIN = 60.0
 """Seconds for an answer: a reload may read a configuration from a slow disk."""
@@ -26,14 +26,16 @@ class NoSidecarError(SidecarError):
 def find_socket(given: str | None, config: str | None) -> list[str]:
     """Name the places at which the sidecar's control socket may lie.
 
-    A configuration that cannot be used hinders nobody: the sidecar may run with the one before.
+    A configuration that cannot be used hinders nobody: the sidecar may run with the one before. Where a path would be
+    too long for a socket, the sidecar has passed it over too.
     """
     if given:
         return [given]
     text = ""
     with suppress(SidecarError):
         text, _ = read_config(config, os.environ)
-    return socket_places(load_server(text, os.environ), os.environ)
+    places = socket_places(load_server(text, os.environ), os.environ)
+    return [path for path in places if not too_long(path)] or places
 
 
 def ask(places: list[str], order: Order, within: float = WITHIN) -> Answer:

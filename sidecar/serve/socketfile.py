@@ -49,7 +49,7 @@ def choose_place(server: ServerPlan, environ: Mapping[str, str]) -> str:
         directory = os.path.dirname(path)
         if directory == own:
             _make_directory(own)
-        fault = _too_long(path) or _unsafe(directory)
+        fault = too_long(path) or _unsafe(directory)
         if fault is None:
             return path
         faults.append(f"{path}: {fault}")
@@ -65,7 +65,7 @@ def claim(path: str, backlog: int) -> tuple[socket.socket, int]:
     A file that a crashed sidecar has left is replaced. Raises ``SidecarError`` where somebody answers, or where a file
     lies that is no socket.
     """
-    if fault := _too_long(path):
+    if fault := too_long(path):
         raise SidecarError(f"cannot open the control socket {path}: {fault}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -90,6 +90,12 @@ def release(path: str, inode: int) -> None:
     with suppress(OSError):
         if os.lstat(path).st_ino == inode:
             os.unlink(path)
+
+
+def too_long(path: str) -> str | None:
+    """Say by how much a path is too long for a socket, if it is."""
+    length = len(os.fsencode(path))
+    return f"the path is {length} bytes long, expected at most {_PATH_AT_MOST}" if length > _PATH_AT_MOST else None
 
 
 @contextmanager
@@ -154,12 +160,6 @@ def _own_directory(environ: Mapping[str, str]) -> str:
 def _make_directory(path: str) -> None:
     with suppress(OSError):
         os.mkdir(path, 0o700)
-
-
-def _too_long(path: str) -> str | None:
-    """Say by how much a path is too long for a socket, if it is."""
-    length = len(os.fsencode(path))
-    return f"the path is {length} bytes long, expected at most {_PATH_AT_MOST}" if length > _PATH_AT_MOST else None
 
 
 def _unsafe(directory: str) -> str | None:

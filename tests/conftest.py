@@ -31,7 +31,9 @@ pytest_plugins = [
     "servers.redis",
     "servers.redis_groups",
     "servers.scraped",
+    "servers.valve",
     "servers.service",  # after those that it imports
+    "servers.story",
     "servers.tls",
 ]
 

@@ -5,7 +5,7 @@ import signal
 
 from servers.asking import ask, tell
 from servers.deployment import Deployment
-from servers.service import Replica, Service
+from servers.service import PARENT, Replica, Service
 
 
 def good(service: Service, release: str = "1") -> Replica:
@@ -133,42 +133,6 @@ def test_a_preflight_tells_whether_a_release_could_be_undone(service: Service) -
     after = second.says("preflight")
     assert "1 can be restored" in after.stdout
     assert service.railway.rollbacks == []
-
-
-PARENT = """
-derive = false
-
-[defaults]
-interval = "400ms"
-timeout = "400ms"
-
-[probes.gateway]
-kind = "http"
-status = "200"
-failure_threshold = 1
-
-[drain]
-lame_duck = "0s"
-
-[parent]
-restart_backoff = "100ms"
-
-[state]
-dir = "state"
-volume = true
-replicas = 1
-
-[release]
-id = "{release}"
-bake = "1s"
-start_samples = 0
-min_samples = 2
-restart_budget = 0
-
-[rollback]
-platform = "parent"
-cool_down = "0s"
-"""
 
 
 def test_the_parent_itself_starts_the_release_before_again(deployment: Deployment) -> None:

@@ -4,134 +4,23 @@ Each time the story comes to the same end: the bad release is found bad, the one
 The stories run side by side, because some of them are long: what may have been heard is looked for half a minute.
 """
 
-import os
-import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-import anyio
 import pytest
 from servers.deployment import WITHIN
-from servers.hook import Hook
-from servers.railway import Exchange, Railway, cut, serving
+from servers.railway import Exchange, cut
 from servers.redis import RedisServer
-from servers.service import CONFIG, Replica, Service
-from servers.valve import Valve
+from servers.story import REDIS, SQLITE, Story
 
-from sidecar.core.releases.release import ReleasePhase
 from sidecar.core.releases.rollback import RollbackPhase
-from sidecar.ledger.recall import Stored, read, standings
-from sidecar.ledger.records import Ledger, ReleaseRecord
-from sidecar.store.contract import Store
-from sidecar.store.redis import RedisStore
-from sidecar.store.sqlite import SqliteStore
-
-PATIENT = 90.0
-"""Seconds for the end of a story; only so that one that hangs becomes a failing test."""
 
 AT_ONCE = 8
 """Stories side by side: most of the time each of them waits."""
-
-SQLITE = 'dir = "state"\nvolume = true\nreplicas = 1'
-REDIS = 'store = "redis"'
-BAKING = CONFIG.replace('bake = "3s"', 'bake = "60s"').replace("[rollback]\n", '[rollback]\ntimeout = "3s"\n')
-
-
-class Story:
-    """Release 1 is known to be good, and release 2 is deployed; it will crash once too often."""
-
-    def __init__(self, stack: ExitStack, directory: Path, state: str, redis: RedisServer) -> None:
-        self.name = directory.name
-        self.railway: Railway = stack.enter_context(serving())
-        self.valve = stack.enter_context(Valve(redis.port))
-        self.hook = Hook()
-        stack.callback(self.hook.stop)
-        prefixed = f'{state}\nprefix = "{self.name}"'
-        config = BAKING.replace(REDIS, prefixed)
-        url = f"redis://127.0.0.1:{self.valve.port}"
-        self._service = Service(directory, self.railway, self.hook, url, config)
-        stack.callback(self._service.close)
-        self.railway.rollback_becomes = ("SUCCESS",)
-        first = self.railway.deploy("1")
-        self.bad: Replica = self._service.replica(self.railway.deploy("2", "DEPLOYING"))
-        self._redis_url = redis.url if state == REDIS else None
-        now = time.time()
-        known = ReleaseRecord(
-            id="1", phase=ReleasePhase.GOOD, since=now, updated=now, served=True, deployments=(first.id,)
-        )
-        anyio.run(self._write, known)
-        self.bad.start()
-        self._service.serves(self.bad)
-
-    @property
-    def stored(self) -> Stored:
-        """What is written down."""
-        return anyio.run(self._read)
-
-    @property
-    def own(self) -> ReleaseRecord | None:
-        """What is written down of release 2."""
-        return standings(self.stored.records).get("2")
-
-    def until(self, fact: Callable[[], bool], what: str) -> None:
-        """Wait until something is so that nobody tells of."""
-        deadline = time.monotonic() + PATIENT
-        while not fact():
-            assert time.monotonic() < deadline, f"time is up before {what}"
-            time.sleep(0.1)
-
-    def crash(self) -> None:
-        """Let the gateway crash, as soon as there is one."""
-        self.until(lambda: bool(self.bad.sidecar.named("listening")), "the gateway listens")
-        os.kill(self.bad.sidecar.named("listening")[-1]["pid"], signal.SIGKILL)
-
-    def crash_too_often(self) -> None:
-        """Let the gateway crash once more than restart_budget forgives."""
-        self.bad.is_at("baking")
-        self.crash()
-        self.bad.sidecar.event("listening")
-        self.crash()
-
-    def kill(self) -> None:
-        """Kill the sidecar."""
-        self.bad.sidecar.signal(signal.SIGKILL)
-        self.bad.sidecar.exit_status()
-
-    def goes_on(self) -> None:
-        """Start the sidecar again. Where it has not written down that the release is bad, that is seen again."""
-        sidecar = self.bad.start().sidecar
-        phase = sidecar.event("release_changed", after=("baking", "bad", "rolled_back"))["after"]
-        while phase == "baking" and not sidecar.named("release_changed", after="bad"):
-            self.crash()
-            sidecar.event("listening")
-        self.until(lambda: self.own.phase is ReleasePhase.ROLLED_BACK, "release 2 is rolled back")
-
-    def tell_what_was_said(self, _: object, error: BaseException | None, __: object) -> None:
-        """Have a failure show what the sidecar has said, and what is written down."""
-        if error is not None:
-            error.add_note("\n".join([*self.bad.sidecar.lines, str(self.stored)]))
-
-    def _store(self) -> Store:
-        if self._redis_url is not None:
-            return RedisStore(self._redis_url, self.name)
-        return SqliteStore(f"{self.bad.place.directory}/state/sidecar-{self.bad.place.port}.sqlite3", None)
-
-    async def _write(self, record: ReleaseRecord) -> None:
-        store = self._store()
-        await Ledger(store, "the one before").save_release(record)
-        await store.aclose()
-
-    async def _read(self) -> Stored:
-        store = self._store()
-        stored = await read(Ledger(store, "the test"))
-        await store.aclose()
-        return stored
-
 
 # Where it is killed ---------------------------------------------------------------------------------------------------
 
@@ -238,12 +127,15 @@ def _writing(pattern: bytes, *, carried_out: bool) -> Callable[[Story], None]:
 
 
 class Kill(NamedTuple):
-    """Where the sidecar is killed, and how often the platform then hears of it."""
+    """Where the sidecar is killed, and what follows at most."""
 
     name: str
     state: str
     at: Callable[[Story], None]
     heard: int = 1
+    """How often the platform hears of it."""
+    crashes: int = 0
+    """How often the gateway has to crash again, until the release is found bad."""
 
 
 WRITES = {
@@ -260,15 +152,18 @@ KILLS = [
     Kill("looking", SQLITE, looking, heard=2),
     Kill("asking", SQLITE, _said(RollbackPhase.ASKING)),
     Kill("asking-is-written", REDIS, _writing(WRITES["asking"], carried_out=True)),
-    Kill("just-started", SQLITE, just_started),
-    Kill("baking", SQLITE, while_it_bakes),
-    Kill("found-bad", SQLITE, found_bad),
-    Kill("begun", SQLITE, begun),
+    Kill("just-started", SQLITE, just_started, crashes=2),
+    Kill("baking", SQLITE, while_it_bakes, crashes=1),
+    Kill("found-bad", SQLITE, found_bad, crashes=2),
+    Kill("begun", SQLITE, begun, crashes=2),
     Kill("seeking", SQLITE, seeking),
     Kill("claiming", SQLITE, _said(RollbackPhase.CLAIMING)),
     Kill("asked", SQLITE, asked),
     Kill("verifying", SQLITE, verifying),
-    *(Kill(f"{name}-is-lost", REDIS, _writing(pattern, carried_out=False)) for name, pattern in WRITES.items()),
+    *(
+        Kill(f"{name}-is-lost", REDIS, _writing(pattern, carried_out=False), crashes=int(name == "bad"))
+        for name, pattern in WRITES.items()
+    ),
     *(
         Kill(f"{name}-is-written", REDIS, _writing(pattern, carried_out=True))
         for name, pattern in WRITES.items()
@@ -284,12 +179,15 @@ KILLS = [
 class End(NamedTuple):
     """How a story has ended."""
 
+    crashes: int
+    """How many crashes it took after the restart."""
     heard: int
     """How often the platform was asked."""
     restored: int
     """How many deployments of release 1 it has made."""
     turns: list[RollbackPhase]
     told: list[dict]
+    """Every message that was sent."""
 
 
 def tell(kill: Kill, directory: Path, redis: RedisServer) -> End:
@@ -299,11 +197,12 @@ def tell(kill: Kill, directory: Path, redis: RedisServer) -> End:
         story = Story(stack, directory, kill.state, redis)
         stack.push(story.tell_what_was_said)
         kill.at(story)
-        story.goes_on()
-        told = [message["data"] for message in story.hook.until("rolled_back")]
+        crashes = story.goes_on()
+        told = story.hook.until("rolled_back")
         return End(
+            crashes=crashes,
             heard=len(story.railway.rollbacks),
-            restored=sum(deployment.release == "1" for deployment in story.railway.deployments) - 1,
+            restored=story.restored,
             turns=[turn.phase for turn in story.stored.rollbacks],
             told=told,
         )
@@ -326,9 +225,15 @@ def ends(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.name)
 def test_killed_anywhere_the_story_comes_to_the_same_end(kill: Kill, ends: dict[str, Future[End]]) -> None:
-    """The release is rolled back, the platform has done it exactly once, and people were told."""
+    """The release is rolled back, the platform has done it exactly once, and no crash that was written is forgotten.
+
+    People are told at least once, and what they are told again bears the same id.
+    """
     end = ends[kill.name].result()
     assert end.restored == 1
     assert end.heard in (1, kill.heard)
     assert end.turns == [RollbackPhase.VERIFIED]
-    assert {"bad", "rolled_back"} <= {message["event"] for message in end.told}
+    assert end.crashes <= kill.crashes
+    assert {"bad", "rolled_back"} <= {message["data"]["event"] for message in end.told}
+    by_id = {message["id"]: message for message in end.told}
+    assert all(message == by_id[message["id"]] for message in end.told)

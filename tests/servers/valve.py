@@ -49,6 +49,7 @@ class Valve:
     def __init__(self, port: int) -> None:
         self._server = ("127.0.0.1", port)
         self._stop: Stop | None = None
+        self._stops: list[Stop] = []
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -60,7 +61,8 @@ class Valve:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop().lose()
+        for stop in self._stops:
+            stop.lose()
         for each in (self._listener, *self._sockets):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -68,11 +70,10 @@ class Valve:
             thread.join(WITHIN)
         self._listener.close()
 
-    def stop(self, pattern: bytes = b"(?!)", *, carried_out: bool = False) -> Stop:
+    def stop(self, pattern: bytes, *, carried_out: bool = False) -> Stop:
         """Have the next message stopped that fits this pattern, instead of any other."""
-        if self._stop is not None:
-            self._stop.pass_on()
         self._stop = Stop(pattern, carried_out=carried_out)
+        self._stops.append(self._stop)
         return self._stop
 
     def _accept(self) -> None:

@@ -26,6 +26,7 @@ from sidecar.core.actions import (
     GiveUp,
     ProbeNow,
     SaveGood,
+    SaveHold,
     SaveRelease,
     SaveStanding,
     StartChild,
@@ -143,7 +144,7 @@ class Agent:
             return
         with anyio.move_on_after(RECALL_WITHIN), suppress(StoreError):
             target = await self.releases.restored()
-            if target is not None:
+            if target is not None and target.command:
                 parent.replace(target.command)
 
     @asynccontextmanager
@@ -231,7 +232,7 @@ class Agent:
             case GiveUp(status):
                 self.exit_status = status
                 self.given_up.set()
-            case SaveRelease() | SaveGood() | SaveStanding() | BeginRollback():
+            case SaveRelease() | SaveGood() | SaveHold() | SaveStanding() | BeginRollback():
                 self.releases.act(action)
 
     def _follow_releases(self, plan: Plan, command: Command | None, tell: Callable[[Event], None]) -> Releases:

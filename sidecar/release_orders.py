@@ -16,7 +16,8 @@ from sidecar.serve import orders
 from sidecar.serve.orders import Answer, ReleaseOrder
 from sidecar.store.contract import StoreError
 
-_FORGOTTEN = "it is not written down, and ends with the sidecar"
+KEPT_WITHIN = 5.0
+"""Seconds for the store to keep an operator's word before the answer says that it has not yet."""
 
 
 class ReleaseOrders:
@@ -37,7 +38,8 @@ class ReleaseOrders:
                     return await self._unhold(f"{by} ({reason})")
                 case orders.Promote(reason):
                     self._record(ReleasePromoted(reason, by))
-                    return Answer(done=True, message=f"release {self._running()} is good, and what others fall back to")
+                    message = f"release {self._running()} is good, and what a later one is rolled back to"
+                    return Answer(done=True, message=message)
                 case orders.Rollback(reason, release, force):
                     return await self._roll_back(reason, release, by, force=force)
                 case orders.Releases():
@@ -47,21 +49,20 @@ class ReleaseOrders:
 
     async def _hold(self, hold: Hold) -> Answer:
         self._record(HoldBegun(hold))  # first of all it holds
-        try:
-            await self._releases.ledger.save_hold(hold)
-        except StoreError as error:
-            kept = f"{_FORGOTTEN}: {error}"
+        if not self._releases.is_lasting:
+            kept = "it is not written down, and ends with the sidecar: set state.dir or STATE_DIRECTORY"
+        elif await self._releases.flush(KEPT_WITHIN):
+            kept = "it lasts until sidecar unhold"
         else:
-            kept = "it lasts until sidecar unhold" if self._releases.is_lasting else _FORGOTTEN
+            kept = "the store fails: until it works again, it holds for this replica alone, and ends with the sidecar"
         return Answer(done=True, message=f"all automation is stopped: no drain, no promotion, no rollback; {kept}")
 
     async def _unhold(self, by: str) -> Answer:
         was_on = self._state().memory.hold is not None
         self._record(HoldEnded(by))
-        try:
-            await self._releases.ledger.remove_hold()
-        except StoreError as error:
-            return Answer(done=False, message=f"automation goes on here, but the hold may come back: {error}")
+        if not await self._releases.flush(KEPT_WITHIN):
+            why = "the store fails: until it works again, other replicas stay on hold"
+            return Answer(done=False, message=f"automation goes on here, but {why}")
         return Answer(done=True, message="automation goes on" if was_on else "it was not stopped")
 
     async def _roll_back(self, reason: str, release: str | None, by: str, *, force: bool) -> Answer:
@@ -90,7 +91,7 @@ class ReleaseOrders:
             "mode": state.plan.release.mode,
             "platform": state.plan.rollback.platform,
             "unfit": state.memory.unfit,
-            "hold": msgspec.to_builtins(stored.hold),
+            "hold": msgspec.to_builtins(state.memory.hold),
             "releases": [{key: getattr(record, key) for key in shown} for record in standing],
             "rollbacks": [
                 {

@@ -1,36 +1,35 @@
 """Keeps what is known of releases in step with the store, and has rollbacks carried out."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from time import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
+from sidecar.actors.restored import confirm_restoration
 from sidecar.clock import boottime
-from sidecar.core.actions import BeginRollback, SaveGood, SaveRelease, SaveStanding, StoreAction
+from sidecar.core.actions import BeginRollback, SaveGood, SaveHold, SaveRelease, SaveStanding, StoreAction
 from sidecar.core.events import Event, EventKind
 from sidecar.core.facts import Fact, MemoryRecalled, RollbackAdvanced, StandingRecalled, TrafficMeasured
 from sidecar.core.plan import Plan
 from sidecar.core.releases.baseline import Baseline
 from sidecar.core.releases.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
-from sidecar.core.releases.rollback import RollbackOrder, RollbackRecord, RollbackStep
+from sidecar.core.releases.rollback import RollbackOrder, RollbackStep
 from sidecar.core.severity import Severity
 from sidecar.core.state import State
+from sidecar.ledger.patience import Patience
 from sidecar.ledger.recall import read, remember, standings
 from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.ledger.standing import recall_standing, save_standing
-from sidecar.ledger.turns import confirm, is_unconfirmed, last_turns
 from sidecar.platforms.contract import Platform
-from sidecar.store.contract import StoreError
 
 if TYPE_CHECKING:
     from sidecar.actors.rollback import Rollback
     from sidecar.traffic.scraper import Scraper
-
-T = TypeVar("T")
 
 SYNC_EVERY = 15.0
 """Seconds between two looks at a store that other replicas write to as well."""
@@ -38,11 +37,8 @@ SYNC_EVERY = 15.0
 SCRAPE_EVERY = 10.0
 """Seconds between two looks at the gateway's own metrics, while a release bakes."""
 
-LOOK_EVERY = 1.0
-"""Seconds between two looks whether a restored release is healthy."""
-
-LONGEST_PAUSE = 30.0
-"""Seconds between two tries at a store that fails."""
+TIDY_EVERY = 86_400.0
+"""Seconds after which the store is tidied again, and told that this replica is there still."""
 
 
 class Releases:
@@ -74,6 +70,7 @@ class Releases:
         self._baking = anyio.Event()
         self._written = anyio.Event()
         self._began = time()
+        self._patiently = Patience(self._say)
         self._tasks: TaskGroup
 
     @property
@@ -91,9 +88,8 @@ class Releases:
 
     def act(self, action: StoreAction) -> None:
         """Have this done, after everything that was asked for before."""
-        last = self._queue[-1] if self._queue else None
-        if isinstance(last, SaveRelease) and isinstance(action, SaveRelease) and last.release.id == action.release.id:
-            self._queue.pop()  # what was not written yet is overtaken
+        if self._queue and _is_overtaken(self._queue[-1], action):
+            self._queue.pop()
         self._queue.append(action)
         self._wake.set()
         if isinstance(action, SaveRelease) and action.release.phase is ReleasePhase.BAKING:
@@ -113,6 +109,9 @@ class Releases:
             wall=wall,
             deployment=self._plan.railway.deployment,
         )
+        said = next((each for each in reversed(self._queue) if isinstance(each, SaveHold)), None)
+        if said is not None:  # an operator's word that is not written yet stands all the same
+            memory = replace(memory, hold=said.hold)
         self._record(MemoryRecalled(memory))
 
     async def _take_up(self) -> None:
@@ -131,19 +130,19 @@ class Releases:
             return None
         return next((each.target for each in stored.rollbacks if each.release == name and each.asked), None)
 
-    async def flush(self, within: float) -> None:
-        """Wait until everything is written, but no longer than this."""
+    async def flush(self, within: float) -> bool:
+        """Wait until everything is written, but no longer than this; tell whether it is."""
         with anyio.move_on_after(within, shield=True):
             while self._queue:
-                self._written = anyio.Event()
                 await self._written.wait()
+        return not self._queue
 
     async def _keep_recalling(self) -> None:
         await self._patiently(self._take_up)
         await self._patiently(self.recall)
         self._introduce()
         self._tasks.start_soon(self._confirm, name="confirm")
-        await self._patiently(lambda: self.ledger.tidy(self._plan.release.id, time()))
+        self._tasks.start_soon(self._keep_tidy, name="tidy")
         while self._store.shared:
             await anyio.sleep(SYNC_EVERY)
             await self._patiently(self.recall)
@@ -155,30 +154,20 @@ class Releases:
             self.act(SaveRelease(release))
 
     async def _confirm(self) -> None:
-        """As a release that was restored: tell when it is healthy, and that it is not in time."""
-        name = self._plan.release.id or ""
-        restoring = [each for each in await self._patiently(self._rollbacks) if is_unconfirmed(each, name, self._began)]
-        if not restoring:
-            return
-        due = max(each.asked_at or 0.0 for each in restoring) + self._state().plan.rollback.verify_within
-        with anyio.move_on_after(max(0.0, due - time())) as in_time:
-            await self._become_ready()
-        if in_time.cancelled_caught:
-            bad = restoring[0].release
-            message = f"rollback release {bad} -> {name}: {name} runs again, and is not healthy in time"
-            self._say(message, EventKind.ROLLBACK_ENDED, Severity.ERROR)
-            await self._become_ready()
-        confirming = partial(confirm, self._store, name, self.ledger.replica, self._began)
-        for done in await self._patiently(lambda: confirming(time())):
-            message = f"rollback release {done.release} -> {name} is done: {name} is healthy"
-            self._say(message, EventKind.ROLLBACK_ENDED, Severity.WARNING)
+        await confirm_restoration(
+            self._plan.release.id or "",
+            self.ledger,
+            began=self._began,
+            within=self._state().plan.rollback.verify_within,
+            is_ready=lambda: self._state().health.ready,
+            patiently=self._patiently,
+            say=self._say,
+        )
 
-    async def _rollbacks(self) -> list[RollbackRecord]:
-        return await last_turns(self._store)
-
-    async def _become_ready(self) -> None:
-        while not self._state().health.ready:  # noqa: ASYNC110 - it is looked at now and then, and once
-            await anyio.sleep(LOOK_EVERY)
+    async def _keep_tidy(self) -> None:
+        while True:
+            await self._patiently(lambda: self.ledger.tidy(self._plan.release.id, time()))
+            await anyio.sleep(TIDY_EVERY)
 
     async def _keep_writing(self) -> None:
         while True:
@@ -190,6 +179,7 @@ class Releases:
                 if self._queue and self._queue[0] is action:
                     self._queue.popleft()
             self._written.set()
+            self._written = anyio.Event()
 
     async def _carry_out(self, action: StoreAction) -> None:
         match action:
@@ -197,6 +187,8 @@ class Releases:
                 await self.ledger.save_release(self._written_as(release))
             case SaveGood(release, samples):
                 await self._save_good(release, Baseline(release=release.id, at=time(), samples=samples))
+            case SaveHold(hold):
+                await (self.ledger.save_hold(hold) if hold is not None else self.ledger.remove_hold())
             case SaveStanding(standing):
                 await save_standing(self.ledger, self._deployment, standing)
             case BeginRollback(order):
@@ -275,20 +267,15 @@ class Releases:
             trouble = scraper.trouble
             await anyio.sleep(SCRAPE_EVERY)
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Use the store until it works; say once that it does not."""
-        pause = 1.0
-        while True:
-            try:
-                return await call()
-            except StoreError as error:
-                if pause == 1.0:
-                    self._say(f"{error}; it is tried again, and nothing is rolled back meanwhile")
-                await anyio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-
     def _say(self, message: str, kind: EventKind = EventKind.REMARK, severity: Severity = Severity.WARNING) -> None:
         self._tell(Event(kind=kind, at=boottime(), severity=severity, message=message))
+
+
+def _is_overtaken(waiting: StoreAction, action: StoreAction) -> bool:
+    """Tell whether what was not written yet need not be written any more: it is said anew."""
+    if isinstance(waiting, SaveRelease) and isinstance(action, SaveRelease):
+        return waiting.release.id == action.release.id
+    return isinstance(waiting, SaveStanding | SaveHold) and type(waiting) is type(action)
 
 
 def _rollback_on(platform: Platform) -> "Callable[..., Rollback]":

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Target
-from sidecar.core.releases.release import ReleaseState
+from sidecar.core.releases.release import Hold, ReleaseState
 from sidecar.core.releases.rollback import RollbackOrder
 from sidecar.core.releases.sample import Sample
 from sidecar.core.state import Standing
@@ -62,6 +62,12 @@ class SaveGood(Struct, frozen=True):
     """What was measured of it; empty where that was not enough, and the baseline before is kept."""
 
 
+class SaveHold(Struct, frozen=True):
+    """Write down that all automation is stopped; None that it goes on."""
+
+    hold: Hold | None
+
+
 class SaveStanding(Struct, frozen=True):
     """Write down what the sidecar after this one has to take up."""
 
@@ -74,7 +80,7 @@ class BeginRollback(Struct, frozen=True):
     order: RollbackOrder
 
 
-StoreAction = SaveRelease | SaveGood | SaveStanding | BeginRollback
+StoreAction = SaveRelease | SaveGood | SaveHold | SaveStanding | BeginRollback
 """What is done by way of the store, in this order."""
 
 Action = BeginDrain | CancelDrain | ProbeNow | StartChild | CancelStart | GiveUp | StoreAction

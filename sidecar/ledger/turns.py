@@ -5,12 +5,11 @@ platform: where there is one, the rollback is no longer its own. And whoever has
 owner before has just asked. So of two that meet one alone asks, unless one is stopped between that look and asking.
 """
 
-import msgspec
 from msgspec.structs import replace
 
-from sidecar.core.errors import SidecarError
 from sidecar.core.releases.rollback import RollbackPhase, RollbackRecord
 from sidecar.store.contract import Store
+from sidecar.store.documents import encode, load
 from sidecar.store.naming import name_of, word_of
 
 PREFIX = "rollback/"
@@ -20,7 +19,10 @@ CLOCKS_APART = 5.0
 
 
 class Turns:
-    """The turns of the rollback of one release. Every call raises ``StoreError`` when the store cannot be used."""
+    """The turns of the rollback of one release.
+
+    Every method raises ``StoreError`` where the store cannot be used or understood.
+    """
 
     def __init__(self, store: Store, release: str) -> None:
         self._store = store
@@ -29,19 +31,18 @@ class Turns:
     async def last(self) -> tuple[int, RollbackRecord | None]:
         """Give the number of the last turn, from 1, and what is written in it; 0 and None where there is none."""
         turn, record = 0, None
-        while (data := await self._store.get(self._name(turn + 1))) is not None:
-            turn += 1
-            record = _read(data, self._name(turn))
+        while (following := await load(self._store, self._name(turn + 1), RollbackRecord)) is not None:
+            turn, record = turn + 1, following
         return turn, record
 
     async def claim(self, turn: int, record: RollbackRecord) -> bool:
         """Claim a turn; tell whether it is ours. To be repeated with the same record where the store has failed."""
-        ours = msgspec.json.encode(record)
+        ours = encode(record)
         return await self._store.claim(self._name(turn), ours) == ours
 
     async def write(self, turn: int, record: RollbackRecord) -> None:
         """Write down how far our own turn has come."""
-        await self._store.put(self._name(turn), msgspec.json.encode(record))
+        await self._store.put(self._name(turn), encode(record))
 
     async def is_last(self, turn: int) -> bool:
         """Tell whether nobody has claimed the next one."""
@@ -88,10 +89,3 @@ def is_unconfirmed(record: RollbackRecord, release: str, started: float) -> bool
         and started >= record.asked_at - CLOCKS_APART
         and record.phase is not RollbackPhase.VERIFIED
     )
-
-
-def _read(data: bytes, name: str) -> RollbackRecord:
-    try:
-        return msgspec.json.decode(data, type=RollbackRecord)
-    except msgspec.DecodeError as error:
-        raise SidecarError(f"cannot read {name} in the store: {error}") from None

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from sidecar.core.actions import Action, BeginRollback, SaveGood, SaveRelease
+from sidecar.core.actions import Action, BeginRollback, SaveGood, SaveHold, SaveRelease
 from sidecar.core.errors import IllegalTransitionError, RefusedError
 from sidecar.core.facts import (
     ChildEnded,
@@ -65,9 +65,10 @@ def take_in(state: State, fact: ReleaseFact, now: float) -> Followed:
         case TrafficMeasured():
             return Followed(state, ())
         case HoldBegun():
-            return Followed(replace(state, memory=replace(state.memory, hold=fact.hold)), ())
+            held = replace(state, memory=replace(state.memory, hold=fact.hold))
+            return Followed(held, (SaveHold(fact.hold),))
         case HoldEnded():
-            return Followed(_end_hold(state, fact.by, now), ())
+            return Followed(_end_hold(state, fact.by, now), (SaveHold(None),))
         case ReleasePromoted():
             return _promote(state, fact, now)
         case RollbackOrdered():
@@ -213,6 +214,8 @@ def _order_rollback(state: State, fact: RollbackOrdered, now: float) -> Followed
         raise RefusedError(f"cannot roll back: release {release.id} has been rolled back already")
     if state.rollback.is_under_way:
         raise RefusedError(f"cannot roll back: a rollback is under way ({state.rollback.phase})")
+    if target is not None and target.release == release.id:
+        raise RefusedError(f"cannot roll back: release {release.id} is the one that runs")
     for obstacle, why in obstacles(state, target, now):
         advice = "" if obstacle in INSURMOUNTABLE else "; --force overrides it"
         if obstacle in INSURMOUNTABLE or not fact.forced:

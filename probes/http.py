@@ -256,4 +256,8 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
-KIND = Kind("http", Spec, HttpProbe, target=_target)
+def _reading(spec: Spec) -> Spec | None:
+    return spec if spec.method != "POST" else None
+
+
+KIND = Kind("http", Spec, HttpProbe, target=_target, harmless=_reading)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from sidecar.contract import Evidence, GatewayPlan, Kind, Probe, ProbeFailure, Run, Secret, Setting, Target
 from sidecar.exchange.stream import Stream, dial, failure
@@ -88,4 +89,9 @@ def _target(spec: Spec, gateway: GatewayPlan) -> Target:
     return target_at(place_of(spec.address, spec.port, gateway), gateway)
 
 
-KIND = Kind("tcp", Spec, TcpProbe, target=_target)
+def _without_a_word(spec: Spec) -> Spec:
+    """Connect, and hear what is said unasked: nobody knows what saying something does."""
+    return spec if spec.send is None else replace(spec, send=None, expect=None)
+
+
+KIND = Kind("tcp", Spec, TcpProbe, target=_target, harmless=_without_a_word)

@@ -221,6 +221,7 @@ class Kind(Struct, Generic[S], frozen=True):
     on_failure: OnFailure = OnFailure.DEGRADE
     """The default when the probe looks at an upstream; for the gateway it is ``drain``."""
     target: Callable[[S, GatewayPlan], Target] = _upstream
-    harmless: Callable[[S], S | None] = _as_it_is
-    """Make of a spec one for a look that changes nothing and costs nothing; None where there is none."""
     """Whom a probe with these settings looks at."""
+    harmless: Callable[[S], S | None] = _as_it_is
+    """Make of a spec one for a look that changes nothing and costs nothing, for ``sidecar preflight``; None where there
+    is none."""

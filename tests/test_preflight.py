@@ -1,9 +1,13 @@
 """A preflight looks at everything that a release will need, and leaves no trace."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from servers.brightdata import TOKEN, FakeBrightData
+from servers.http import HttpServer
 from servers.railway import API_TOKEN, ENVIRONMENT, PROJECT, SERVICE, Railway
 from servers.redis import RedisServer
 from servers.store import BrittleStore
@@ -45,17 +49,40 @@ async def test_the_credentials_of_an_upstream_are_tried_without_a_trace(
 ) -> None:
     """A probe that would write looks without writing; one that cannot be reached fails."""
     cache = f'[probes.cache]\nkind = "redis"\nurl = "{redis_server.url}"\nroundtrip = true\n'
+    before = written(redis_server)
     gone = f'[probes.gone]\nkind = "redis"\nurl = "redis://127.0.0.1:{free_port}"\n'
     found = await rows(plan(cache + gone))
     assert found["cache"][0] is Outcome.PASS
     assert found["gone"][0] is Outcome.FAIL
+    assert written(redis_server) == before
+
+
+def written(server: RedisServer) -> tuple[int, int]:
+    """Tell how many keys a server has, and how many commands have set one so far."""
+    with Redis(port=server.port) as client:
+        calls = client.info("commandstats").get("cmdstat_set", {"calls": 0})["calls"]
+        return client.dbsize(), calls
+
+
+async def test_brightdata_is_asked_for_free(serve: Callable[..., Awaitable[HttpServer]]) -> None:
+    """The key is tried by reading, although the probe would fetch a page, and pay for it."""
+    fake = FakeBrightData()
+    server = await serve(fake)
+    table = f'kind = "brightdata"\nmode = "request"\nzone = "unlocker1"\ntoken = "{TOKEN}"\nurl = "{server.url("")}"\n'
+    found = await rows(plan(f"[probes.bright]\n{table}"))
+    assert found["bright"][0] is Outcome.PASS
+    assert fake.targets == ["/zone/get_active_zones"]
+    assert fake.bodies == []
 
 
 async def test_what_may_change_something_is_not_run(tmp_path: Path) -> None:
     """Nobody knows what a command of one's own does."""
     trace = tmp_path / "trace"
     found = await rows(plan(f'[probes.own]\nkind = "command"\nargv = ["touch", "{trace}"]\n'))
-    assert found["own"] == (Outcome.PASS, "not looked at: a look of the kind command may change something")
+    assert found["own"][0] is Outcome.PASS
+    assert found["own"][1].startswith(
+        "not looked at: set like this, the kind command has no look that changes and costs"
+    )
     assert not trace.exists()
 
 

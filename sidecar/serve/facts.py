@@ -49,7 +49,7 @@ class ReleaseView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: str | None = None
     samples: dict[str, int] | None = None
     """What was measured of it so far, by probe."""
-    unhealthy: float = 0.0
+    unhealthy: float | None = None
     """Seconds, by its own fault."""
     restarts: int = 0
     baseline: str | None = None
@@ -114,7 +114,7 @@ def view_release(snapshot: Snapshot) -> ReleaseView | None:
         reason=release.reason or None,
         by=release.by,
         samples={name: sample.total for name, sample in release.samples.items()} or None,
-        unhealthy=round(release.unhealthy, 1),
+        unhealthy=round(release.unhealthy, 1) or None,
         restarts=release.restarts,
         baseline=memory.baseline_of,
         rollback=_rollback(snapshot),

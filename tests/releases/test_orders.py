@@ -166,7 +166,7 @@ async def test_a_rollback_goes_to_the_last_good_release_or_to_the_one_that_is_na
         record = (await follower.written())["2", "a"]
         assert (record.phase, record.by) == (ReleasePhase.BAD, "root")
         assert record.reason == "rollback ordered by root: customers complain"
-        under_way = "a rollback is under way (idle)"
+        under_way = f"a rollback to release {target} is under way; `sidecar releases` tells how far it is"
         again = [await say(follower, order) for order in (orders.Rollback("again"), orders.Promote("no"))]
     assert [each.message for each in again] == [f"cannot roll back: {under_way}", f"cannot promote: {under_way}"]
     assert not any(each.done for each in again)

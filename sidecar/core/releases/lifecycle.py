@@ -197,7 +197,7 @@ def _promote(state: State, fact: ReleasePromoted, now: float) -> Followed:
     if state.release is None:
         raise RefusedError("cannot promote: no release is judged here; set release.id, and release.mode other than off")
     if state.rollback.is_under_way:
-        raise RefusedError(f"cannot promote: a rollback is under way ({state.rollback.phase})")
+        raise RefusedError(f"cannot promote: {_under_way(state.rollback)}")
     try:
         good = advance(state.release, ReleaseStep.PROMOTE, f"promoted by {fact.by}: {fact.reason}", now, by=fact.by)
     except IllegalTransitionError:
@@ -213,7 +213,7 @@ def _order_rollback(state: State, fact: RollbackOrdered, now: float) -> Followed
     if release.phase is ReleasePhase.ROLLED_BACK:
         raise RefusedError(f"cannot roll back: release {release.id} has been rolled back already")
     if state.rollback.is_under_way:
-        raise RefusedError(f"cannot roll back: a rollback is under way ({state.rollback.phase})")
+        raise RefusedError(f"cannot roll back: {_under_way(state.rollback)}")
     if target is not None and target.release == release.id:
         raise RefusedError(f"cannot roll back: release {release.id} is the one that runs")
     for obstacle, why in obstacles(state, target, now):
@@ -227,6 +227,11 @@ def _order_rollback(state: State, fact: RollbackOrdered, now: float) -> Followed
         release = advance(release, step, why, now, by=fact.by)
     order = RollbackOrder(release=release.id, target=target, by=fact.by, anew=True)
     return _begin_rollback(replace(state, release=release), order)
+
+
+def _under_way(rollback: RollbackState) -> str:
+    target = rollback.order.target.release if rollback.order else "?"
+    return f"a rollback to release {target} is under way; `sidecar releases` tells how far it is"
 
 
 def _begin_rollback(state: State, order: RollbackOrder) -> Followed:

@@ -48,9 +48,9 @@ _WORDS = {
 def _figures(release: ReleaseState) -> Iterator[str]:
     """Show what the decision rests on."""
     for name, sample in sorted(release.samples.items()):
-        yield f"{name}: {sample.total} samples, {sample.errors} errors"
+        yield f"{name}: {sample.total} samples, {sample.errors} failed"
     if release.restarts:
-        yield f"ended unasked: {release.restarts} times"
+        yield f"times it ended unasked: {release.restarts}"
     if release.unhealthy:
         yield f"unhealthy by its own fault: {release.unhealthy:.0f} s"
 

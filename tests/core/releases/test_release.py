@@ -500,7 +500,7 @@ def test_an_order_heeds_what_forbids_a_rollback_unless_it_is_forced():
         story.tell(RollbackOrdered(None, "now", "ops"))
     story.tell(RollbackOrdered(None, "now", "ops", forced=True))
     assert story.acted(BeginRollback)
-    with pytest.raises(RefusedError, match="a rollback is under way"):
+    with pytest.raises(RefusedError, match="a rollback to release 1 is under way"):
         story.tell(RollbackOrdered(None, "now", "ops", forced=True))
     with pytest.raises(RefusedError, match=r"no other release is known to be good$"):
         Story(memory=replace(KNOWN, target=None)).serve().tell(RollbackOrdered(None, "now", "ops", forced=True))

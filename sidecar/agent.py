@@ -239,7 +239,7 @@ class Agent:
         return Releases(
             plan,
             Ledger(self.store, self.replica),
-            platform=open_platform(plan.rollback, plan.railway, user_agent=USER_AGENT, parent=self._as_platform()),
+            platform=open_platform(plan, user_agent=USER_AGENT, parent=self._as_platform()),
             scraper=_scraper_of(plan),
             command=tuple(command.arguments) if command else (),
             state=lambda: self.tracker.state,

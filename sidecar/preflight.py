@@ -15,6 +15,7 @@ from sidecar.clock import boottime
 from sidecar.contract import PassingMemo
 from sidecar.core.errors import SidecarError
 from sidecar.core.plan import Plan, ProbePlan, Target
+from sidecar.core.redact import redact
 from sidecar.core.releases.memory import Memory
 from sidecar.core.rules import PlatformKind, PreflightPlan, ReleaseMode
 from sidecar.core.verdict import Outcome, Verdict
@@ -41,7 +42,7 @@ async def look(plan: Plan) -> list[Item]:
     """Look at everything, side by side; in an order that does not depend on who answers first."""
     looks: list[Callable[[], AsyncIterator[Item]]] = [
         *(lambda probe=probe: _probe(probe, plan) for probe in plan.probes if probe.target is Target.UPSTREAM),
-        lambda: _migrations(plan.preflight),
+        lambda: _migrations(plan.preflight, plan.secrets),
         lambda: _rollback(plan),
     ]
     found: dict[int, list[Item]] = {}
@@ -75,7 +76,7 @@ async def _probe(probe: ProbePlan, plan: Plan) -> AsyncIterator[Item]:
     yield Item(probe.name, verdicts[0].outcome, verdicts[0].reason)
 
 
-async def _migrations(rules: PreflightPlan) -> AsyncIterator[Item]:
+async def _migrations(rules: PreflightPlan, secrets: frozenset[str]) -> AsyncIterator[Item]:
     if not rules.migrations:
         return
     name = rules.migrations[0]
@@ -85,16 +86,16 @@ async def _migrations(rules: PreflightPlan) -> AsyncIterator[Item]:
         why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
         yield Item("migrations", Outcome.UNKNOWN, f"cannot start {name!r}: {why}")
         return
-    yield Item("migrations", *_read_migrations(rules, ended))
+    yield Item("migrations", *_read_migrations(rules, ended, secrets))
 
 
-def _read_migrations(rules: PreflightPlan, ended: Ended) -> tuple[Outcome, str]:
+def _read_migrations(rules: PreflightPlan, ended: Ended, secrets: frozenset[str]) -> tuple[Outcome, str]:
     lines = ended.output.strip().splitlines()
-    said = lines[-1].strip()[:200] if lines else "nothing"
+    said = redact(lines[-1].strip(), secrets)[:200] if lines else "nothing"
     if ended.status is None:
-        return Outcome.UNKNOWN, f"preflight.migrations ends within {rules.timeout:g} s: it did not, and said {said}"
+        return Outcome.UNKNOWN, f"preflight.migrations ends within {rules.timeout:g} s: it did not; it said: {said}"
     if ended.status != 0:
-        return Outcome.FAIL, f"preflight.migrations ends with status 0: found {ended.status}, and {said}"
+        return Outcome.FAIL, f"preflight.migrations ends with status 0: found {ended.status}; it said: {said}"
     if rules.expect is not None and not re.search(rules.expect, ended.output):
         return Outcome.FAIL, f"preflight.migrations says {rules.expect!r}: found {said}"
     return Outcome.PASS, f"preflight.migrations ends with status 0, and says {said}"
@@ -105,7 +106,7 @@ async def _rollback(plan: Plan) -> AsyncIterator[Item]:
     async with aclosing(open_store(plan.state, plan.server.port)) as store:
         memory, item = await _recall(plan, store)
         yield item
-        platform = open_platform(plan.rollback, plan.railway, user_agent=USER_AGENT)
+        platform = open_platform(plan, user_agent=USER_AGENT)
         if platform is None:
             yield Item("platform", *_without_platform(plan))
             return

@@ -91,7 +91,7 @@ async def test_what_may_change_something_is_not_run(tmp_path: Path) -> None:
     [
         ("print('at 42')", "42", Outcome.PASS, "ends with status 0, and says at 42"),
         ("print('at 41')", "42", Outcome.FAIL, "says '42': found at 41"),
-        ("print('behind'); raise SystemExit(3)", "42", Outcome.FAIL, "ends with status 0: found 3, and behind"),
+        ("print('behind'); raise SystemExit(3)", "42", Outcome.FAIL, "ends with status 0: found 3; it said: behind"),
         ("import time; time.sleep(60)", "42", Outcome.UNKNOWN, "ends within 0.5 s: it did not"),
     ],
 )
@@ -102,6 +102,17 @@ async def test_the_migrations_are_at_the_expected_version(code: str, expect: str
     found = await rows(plan(f'{text}timeout = "{float(seconds) * 1000:.0f}ms"\n'))
     assert found["migrations"][0] is outcome
     assert words in found["migrations"][1]
+
+
+async def test_what_the_migrations_say_shows_no_secret() -> None:
+    """A program that fails likes to show where it wanted to connect."""
+    url = "postgres://app:hunter2hunter2@127.0.0.1:9/app"
+    code = f"print('cannot connect to {url}'); raise SystemExit(1)"
+    database = f'[probes.db]\nkind = "postgres"\nurl = "{url}"\n'
+    found = await rows(plan(f'{database}[preflight]\nmigrations = ["{sys.executable}", "-c", "{code}"]\n'))
+    assert found["migrations"][0] is Outcome.FAIL
+    assert "cannot connect to" in found["migrations"][1]
+    assert "hunter2" not in str(found)
 
 
 async def test_a_program_that_is_not_there_cannot_tell() -> None:

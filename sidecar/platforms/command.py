@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import anyio.to_thread
 
+from sidecar.core.redact import redact
 from sidecar.core.releases.release import KnownGood
 from sidecar.core.releases.rollback import Restorable
 from sidecar.linux.program import Ended, run_program
@@ -17,9 +18,11 @@ class Command(Platform):
 
     name = "the rollback command"
 
-    def __init__(self, argv: Sequence[str], *, timeout: float) -> None:
+    def __init__(self, argv: Sequence[str], *, timeout: float, secrets: frozenset[str] = frozenset()) -> None:
+        """Take the program, its deadline in seconds, and what must not be shown of what it says."""
         self._argv = argv
         self._timeout = timeout
+        self._secrets = secrets
 
     async def accepted(self) -> str:
         """Look for the program. It is not run, for it has no question to answer."""
@@ -44,11 +47,17 @@ class Command(Platform):
             why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
             raise PlatformError(f"cannot start the rollback command {name!r}: {why}") from None
         if ended.status is None:
-            raise UncertainError(f"the rollback command {name!r} was killed after {self._timeout:g} s{_said(ended)}")
+            raise UncertainError(
+                f"the rollback command {name!r} was killed after {self._timeout:g} s{self._said(ended)}"
+            )
         if ended.status < 0:
-            raise UncertainError(f"the rollback command {name!r} was ended by signal {-ended.status}{_said(ended)}")
+            raise UncertainError(
+                f"the rollback command {name!r} was ended by signal {-ended.status}{self._said(ended)}"
+            )
         if ended.status > 0:
-            raise PlatformError(f"the rollback command {name!r} has ended with status {ended.status}{_said(ended)}")
+            raise PlatformError(
+                f"the rollback command {name!r} has ended with status {ended.status}{self._said(ended)}"
+            )
 
     async def progress(self, target: KnownGood, found: Restorable) -> Progress:  # noqa: ARG002 - it could say nothing
         """Say that nobody here can tell."""
@@ -63,7 +72,6 @@ class Command(Platform):
             raise PlatformError(f"cannot find the rollback command {self._argv[0]!r}, or it may not be executed")
         return path
 
-
-def _said(ended: Ended) -> str:
-    lines = ended.output.strip().splitlines()
-    return f": {lines[-1].strip()[:300]}" if lines else ", and said nothing"
+    def _said(self, ended: Ended) -> str:
+        lines = ended.output.strip().splitlines()
+        return f": {redact(lines[-1].strip(), self._secrets)[:300]}" if lines else ", and said nothing"

@@ -149,3 +149,11 @@ async def test_a_release_that_no_environment_can_hold_is_told():
     """A NUL character in its name."""
     with pytest.raises(PlatformError, match="embedded null byte"):
         await python("").roll_back(KnownGood(release="a\0b", at=0.0), Restorable("d"), "2.7.1")
+
+
+async def test_what_a_command_says_shows_no_secret():
+    """It goes into messages, the store and the endpoints."""
+    code = "print('denied: token hunter2hunter2'); raise SystemExit(3)"
+    command = Command((sys.executable, "-c", code), timeout=30.0, secrets=frozenset({"hunter2hunter2"}))
+    with pytest.raises(PlatformError, match=r"has ended with status 3: denied: token \[redacted\]$"):
+        await roll_back(command)

@@ -6,6 +6,7 @@ import sys
 import pytest
 from servers.railway import API_TOKEN
 
+from sidecar.core.plan import Plan
 from sidecar.core.rules import PlatformKind, RailwayPlan, RollbackPlan
 from sidecar.platforms import open_platform
 from sidecar.platforms.command import Command
@@ -15,29 +16,33 @@ from sidecar.platforms.railway import Railway
 TOKEN = RailwayPlan(api_token=API_TOKEN)
 
 
+def plan(railway=TOKEN, **rules):
+    """A plan with these rules of rollbacks."""
+    return Plan(probes=(), rollback=RollbackPlan(**rules), railway=railway)
+
+
 @pytest.mark.parametrize(("kind", "made"), [(PlatformKind.RAILWAY, Railway), (PlatformKind.COMMAND, Command)])
 def test_the_platform_of_the_plan_is_made(kind, made):
     """By its name."""
-    plan = RollbackPlan(platform=kind, argv=("roll-back",))
-    assert isinstance(open_platform(plan, TOKEN, user_agent="x"), made)
+    assert isinstance(open_platform(plan(platform=kind, argv=("roll-back",)), user_agent="x"), made)
 
 
 def test_without_a_name_there_is_none():
     """Then a bad release is held for people."""
-    assert open_platform(RollbackPlan(), TOKEN, user_agent="x") is None
+    assert open_platform(plan(), user_agent="x") is None
 
 
 def test_in_parent_mode_the_sidecar_itself_is_the_platform():
     """It is handed in, because only its composition root can make it; elsewhere there is none."""
-    plan, parent = RollbackPlan(platform=PlatformKind.PARENT), Command(("x",), timeout=1.0)
-    assert open_platform(plan, TOKEN, user_agent="x", parent=parent) is parent
-    assert open_platform(plan, TOKEN, user_agent="x") is None
+    by_parent, parent = plan(platform=PlatformKind.PARENT), Command(("x",), timeout=1.0)
+    assert open_platform(by_parent, user_agent="x", parent=parent) is parent
+    assert open_platform(by_parent, user_agent="x") is None
 
 
 def test_a_plan_that_cannot_be_used_is_told():
     """At the start, not when it is needed."""
     with pytest.raises(PlatformError, match="without a token"):
-        open_platform(RollbackPlan(platform=PlatformKind.RAILWAY), RailwayPlan(), user_agent="x")
+        open_platform(plan(RailwayPlan(), platform=PlatformKind.RAILWAY), user_agent="x")
 
 
 def test_the_http_client_is_loaded_for_railway_alone():

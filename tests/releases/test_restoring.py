@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from time import time
 
+import anyio
 import pytest
 from builders import rollback_record
 from msgspec.structs import replace
@@ -151,6 +152,8 @@ async def test_a_restored_release_that_is_not_healthy_in_time_says_so(store: Dic
     plan = replace(PLAN, rollback=RollbackPlan(verify_within=0.0))
     async with following(store, plan) as follower:
         await follower.until(lambda: ended(follower))
+        await anyio.wait_all_tasks_blocked()
+        assert (await Turns(store, "3").last())[0] == 1
         follower.serve()
         await follower.until(lambda: len(ended(follower)) == 2)
     assert [(event.severity, event.message) for event in ended(follower)] == [

@@ -15,7 +15,6 @@ from sidecar.clock import boottime
 from sidecar.contract import PassingMemo
 from sidecar.core.errors import SidecarError
 from sidecar.core.plan import Plan, ProbePlan, Target
-from sidecar.core.redact import redact
 from sidecar.core.releases.memory import Memory
 from sidecar.core.rules import PlatformKind, PreflightPlan, ReleaseMode
 from sidecar.core.verdict import Outcome, Verdict
@@ -62,7 +61,12 @@ async def look(plan: Plan) -> list[Item]:
 async def _probe(probe: ProbePlan, plan: Plan) -> AsyncIterator[Item]:
     """Look at an upstream as its probe would, but without a trace."""
     kind = load_kind(probe.kind)
-    spec = kind.harmless(probe.spec) if kind is not None else None
+    try:
+        spec = kind.harmless(probe.spec) if kind is not None else None
+    except Exception as error:  # noqa: BLE001 - a kind is anybody's code, and its accidents are its own
+        why = f"the kind {probe.kind} cannot say what is harmless: {type(error).__name__}"
+        yield Item(probe.name, Outcome.UNKNOWN, why)
+        return
     if spec is None:
         why = f"set like this, the kind {probe.kind} has no look that changes and costs nothing"
         yield Item(probe.name, Outcome.PASS, f"not looked at: {why}")
@@ -79,19 +83,16 @@ async def _probe(probe: ProbePlan, plan: Plan) -> AsyncIterator[Item]:
 async def _migrations(rules: PreflightPlan, secrets: frozenset[str]) -> AsyncIterator[Item]:
     if not rules.migrations:
         return
-    name = rules.migrations[0]
     try:
         ended = await run_program(rules.migrations, os.environ, rules.timeout)
-    except (OSError, ValueError) as error:
-        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-        yield Item("migrations", Outcome.UNKNOWN, f"cannot start {name!r}: {why}")
+    except SidecarError as error:
+        yield Item("migrations", Outcome.UNKNOWN, f"cannot start {rules.migrations[0]!r}: {error}")
         return
     yield Item("migrations", *_read_migrations(rules, ended, secrets))
 
 
 def _read_migrations(rules: PreflightPlan, ended: Ended, secrets: frozenset[str]) -> tuple[Outcome, str]:
-    lines = ended.output.strip().splitlines()
-    said = redact(lines[-1].strip(), secrets)[:200] if lines else "nothing"
+    said = ended.last_line(secrets) or "nothing"
     if ended.status is None:
         return Outcome.UNKNOWN, f"preflight.migrations ends within {rules.timeout:g} s: it did not; it said: {said}"
     if ended.status != 0:

@@ -22,7 +22,7 @@ from sidecar.core.releases.rollback import RollbackOrder, RollbackStep
 from sidecar.core.severity import Severity
 from sidecar.core.state import State
 from sidecar.ledger.patience import Patience
-from sidecar.ledger.recall import read, remember, standings
+from sidecar.ledger.recall import known_as, read, remember, standings
 from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.ledger.standing import recall_standing, save_standing
 from sidecar.platforms.contract import Platform
@@ -71,6 +71,8 @@ class Releases:
         self._written = anyio.Event()
         self._began = time()
         self._patiently = Patience(self._say)
+        self._one_at_a_time = anyio.Lock()
+        """Nothing is written while the store is read: what was read would be older than what waits no more."""
         self._tasks: TaskGroup
 
     @property
@@ -97,16 +99,16 @@ class Releases:
 
     async def recall(self) -> None:
         """Read the store now. Raises ``StoreError``."""
-        stored, now, wall = await read(self.ledger), boottime(), time()
-        name, rules = self._plan.release.id or "", self._state().plan.release
+        async with self._one_at_a_time:
+            stored = await read(self.ledger)
         memory = remember(
             stored,
-            name,
+            self._plan.release.id or "",
             self.ledger.replica,
-            rules,
+            self._state().plan.release,
             self._store.unfit,
-            now=now,
-            wall=wall,
+            now=boottime(),
+            wall=time(),
             deployment=self._plan.railway.deployment,
         )
         said = next((each for each in reversed(self._queue) if isinstance(each, SaveHold)), None)
@@ -182,27 +184,28 @@ class Releases:
             self._written = anyio.Event()
 
     async def _carry_out(self, action: StoreAction) -> None:
-        match action:
-            case SaveRelease(release):
-                await self.ledger.save_release(self._written_as(release))
-            case SaveGood(release, samples):
-                await self._save_good(release, Baseline(release=release.id, at=time(), samples=samples))
-            case SaveHold(hold):
-                await (self.ledger.save_hold(hold) if hold is not None else self.ledger.remove_hold())
-            case SaveStanding(standing):
-                await save_standing(self.ledger, self._deployment, standing)
-            case BeginRollback(order):
-                self._tasks.start_soon(self._roll_back, order, name="rollback")
+        async with self._one_at_a_time:
+            match action:
+                case SaveRelease(release):
+                    await self.ledger.save_release(await self._written_as(release))
+                case SaveGood(release, samples):
+                    await self._save_good(release, Baseline(release=release.id, at=time(), samples=samples))
+                case SaveHold(hold):
+                    await (self.ledger.save_hold(hold) if hold is not None else self.ledger.remove_hold())
+                case SaveStanding(standing):
+                    await save_standing(self.ledger, self._deployment, standing)
+                case BeginRollback(order):
+                    self._tasks.start_soon(self._roll_back, order, name="rollback")
 
     async def _save_good(self, release: ReleaseState, baseline: Baseline) -> None:
-        await self.ledger.save_good(self._known_as(release))
+        await self.ledger.save_good(await self._known_as(release))
         await self.ledger.forget_rollback(release.id)
         if baseline.samples:
             await self.ledger.save_baseline(baseline)
 
-    def _written_as(self, release: ReleaseState) -> ReleaseRecord:
+    async def _written_as(self, release: ReleaseState) -> ReleaseRecord:
         """Give the core's state as a record, with what the platform and the parent know the release by."""
-        lag, known = time() - boottime(), self._known_as(release)
+        known, lag = await self._known_as(release), time() - boottime()
         return ReleaseRecord(
             id=release.id,
             phase=release.phase,
@@ -221,11 +224,14 @@ class Releases:
             restarts=release.restarts,
         )
 
-    def _known_as(self, release: ReleaseState) -> KnownGood:
-        """Tell what the platform and the parent know a release by: the one deployed here, or one restored here."""
-        target, deployment = self._state().memory.target, self._plan.railway.deployment
-        if target is not None and target.release == release.id:
-            return target
+    async def _known_as(self, release: ReleaseState) -> KnownGood:
+        """Tell what the platform and the parent know a release by.
+
+        Of one that was restored here, that is what those have written who had deployed it.
+        """
+        if release.id != self._plan.release.id:
+            return known_as(await read(self.ledger), release.id) or KnownGood(release=release.id, at=time())
+        deployment = self._plan.railway.deployment
         return KnownGood(
             release=release.id,
             at=time(),

@@ -62,9 +62,9 @@ async def test_what_is_kept_is_recalled_until_it_is_forgotten(store):
 async def test_what_is_over_is_removed(store):
     """Nobody has to clear up."""
     await keep(store, "one", Maintenance(reason="x", by="root", since=boottime() - 2.0, until=boottime() - 1.0))
-    assert await store.names("") == ["replica/one/maintenance"]
+    assert list(await store.documents("")) == ["replica/one/maintenance"]
     assert await recall(store, "one") is None
-    assert await store.names("") == []
+    assert await store.documents("") == {}
 
 
 @pytest.mark.anyio

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 from servers.brightdata import TOKEN, FakeBrightData
 from servers.http import HttpServer
@@ -73,6 +74,21 @@ async def test_brightdata_is_asked_for_free(serve: Callable[..., Awaitable[HttpS
     assert found["bright"][0] is Outcome.PASS
     assert fake.targets == ["/zone/get_active_zones"]
     assert fake.bodies == []
+
+
+async def test_a_kind_that_cannot_say_what_is_harmless_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is anybody's code: the rest is looked at all the same."""
+    table = '[probes.odd]\nkind = "tcp"\naddress = "127.0.0.1:9"\n'
+    configured = plan(table)
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("s3cret")
+
+    kind = load_kind("tcp")
+    monkeypatch.setattr(preflight, "load_kind", lambda _: replace(kind, harmless=fail))
+    found = await rows(configured)
+    assert found["odd"] == (Outcome.UNKNOWN, "the kind tcp cannot say what is harmless: ZeroDivisionError")
+    assert found["store"][0] is Outcome.PASS
 
 
 async def test_what_may_change_something_is_not_run(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MovedError
 
-from probes.redis.link import Command, Link, Reply
+from probes.redis.link import Link
 from probes.redis.places import first_to_answer
 from probes.redis.question import Question
 from probes.redis.questions import Evictions, Memory, Ping, RoundTrip
@@ -16,6 +16,7 @@ from probes.redis.sentinel import Sentinels
 from probes.redis.spec import Spec, connection_to, connection_to_sentinels
 from probes.redis.url import Place, Servers, read_url
 from sidecar.contract import Kind, Probe, Run, Setting
+from sidecar.resp import Command, Reply
 from sidecar.tripwire import Tripwire
 
 

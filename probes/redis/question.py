@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from redis.exceptions import ResponseError
 
-from probes.redis.link import Command, Reply
 from sidecar.contract import Evidence, Outcome, ProbeFailure, Run
+from sidecar.resp import Command, Reply
 
 
 class Question(ABC):

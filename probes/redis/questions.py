@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from redis.exceptions import AskError, MovedError, ResponseError
 
-from probes.redis.link import Command, Reply
 from probes.redis.question import Question, number, read_listing, show
 from sidecar.contract import Outcome, Run
+from sidecar.resp import Command, Reply
 
 
 class Ping(Question):

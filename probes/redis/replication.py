@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from probes.redis.link import Command, Reply
 from probes.redis.question import Question, number, read_listing
 from sidecar.contract import Outcome, Run
+from sidecar.resp import Command, Reply
 
 _SLOTS = 16384
 """Of every cluster (Redis cluster specification, "Key distribution model")."""

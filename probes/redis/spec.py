@@ -1,18 +1,13 @@
 """The keys of the kind, and the connections that they describe."""
 
-import re
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
-from redis import exceptions
-from redis.asyncio.connection import Connection
 
-from probes.redis.link import FIXED, AnyConnection
+from probes.redis.link import REPLY_AT_MOST
 from probes.redis.url import Servers, read_url
 from sidecar.contract import Duration, Secret, Size
-
-_OF_POOLS = ("max_connections", "timeout")
-"""Parameters of redis-py's connection pools: right in a URL that is shared with an application, of no use here."""
+from sidecar.resp import AnyConnection, make_connection
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -69,20 +64,15 @@ class Spec(Struct, frozen=True, kw_only=True):
 
 def connection_to(servers: Servers, spec: Spec) -> AnyConnection:
     """Make the connection, without connecting it. Raises ``ValueError`` that shows nothing of user and password."""
-    arguments = {name: value for name, value in servers.arguments.items() if name not in _OF_POOLS} | FIXED
+    arguments = dict(servers.arguments)
     if spec.tls_ca_file is not None:
         arguments["ssl_ca_certs"] = spec.tls_ca_file
     if not spec.tls_verify:
         arguments |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
-    kind = arguments.pop("connection_class", Connection)
     try:
-        connection: AnyConnection = kind(**arguments)
-    except TypeError as error:
-        found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        raise ValueError(f"url has the parameter {found[1] if found else '?'}, which redis-py does not know") from None
-    except exceptions.RedisError as error:
-        raise ValueError(f"url has a parameter that redis-py refuses: {error}") from None
-    return connection
+        return make_connection(arguments, REPLY_AT_MOST)
+    except ValueError as error:
+        raise ValueError(f"url {error}") from None
 
 
 def connection_to_sentinels(servers: Servers, spec: Spec) -> AnyConnection:

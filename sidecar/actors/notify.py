@@ -20,6 +20,7 @@ from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
 from sidecar.store import replica_name, replica_of
 from sidecar.store.contract import AGAIN_AFTER, Store, StoreError
+from sidecar.store.naming import name_of
 
 if TYPE_CHECKING:
     from sidecar.actors.outbox import Outbox
@@ -114,7 +115,7 @@ class Notifier:
             name,
             sink,
             self._store,
-            f"outbox/{self._replica}/{name}",
+            name_of("outbox", self._replica, name),
             keep_trying=keep_trying,
             open_sink=open_sink,
             changed=self._show,
@@ -168,7 +169,7 @@ class Notifier:
 
     @property
     def _memory(self) -> str:
-        return f"notices/{self._replica}"
+        return name_of("notices", self._replica)
 
     def _states(self) -> tuple[SinkState, ...]:
         return tuple(outbox.state for outbox in self._outboxes.values())

@@ -1,6 +1,5 @@
 """``sidecar releases``: what is known of releases and rollbacks."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ from sidecar.cli.asking import ask, find_socket
 from sidecar.cli.options import config_option, socket_option
 from sidecar.cli.reporting import report
 from sidecar.cli.terminal import align, write
+from sidecar.cli.when import write_moment
 from sidecar.serve.orders import Releases
 
 
@@ -33,17 +33,13 @@ def render(document: dict[str, Any]) -> str:
     rows = [("RELEASE", "IS", "SINCE", "BY", "WHY")]
     for each in document["releases"]:
         name = f"{each['id']} *" if each["id"] == document["running"] else each["id"]
-        rows.append((name, each["phase"], _time(each["since"]), each.get("by") or "-", each["reason"]))
+        rows.append((name, each["phase"], write_moment(each["since"]), each.get("by") or "-", each["reason"]))
     lines = align(rows) if len(rows) > 1 else ["no release is known yet"]
     for each in document["rollbacks"]:
         what = f"{each['release']} -> {each['target']}"
-        lines.append(f"rollback {what}, begun {_time(each['begun'])}: {each['phase']}; {each['detail']}")
+        lines.append(f"rollback {what}, begun {write_moment(each['begun'])}: {each['phase']}; {each['detail']}")
     if hold := document.get("hold"):
-        lines.append(f"all automation is stopped by {hold['by']} since {_time(hold['at'])}: {hold['reason']}")
+        lines.append(f"all automation is stopped by {hold['by']} since {write_moment(hold['at'])}: {hold['reason']}")
     if unfit := document.get("unfit"):
         lines.append(f"nothing is rolled back by itself: {unfit}")
     return "\n".join(lines)
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,5 +1,7 @@
 """Where the journal is kept in the store, and how much of it."""
 
+from sidecar.store.naming import name_of
+
 KEPT = 20_000
 """Entries of a replica's journal: at some hundred bytes each a few megabytes, and days to weeks of the past."""
 
@@ -9,13 +11,9 @@ FLIGHTS_KEPT = 20
 
 def journal_of(replica: str) -> str:
     """Name the stream of a replica's journal."""
-    return f"journal/{_word(replica)}"
+    return name_of("journal", replica)
 
 
 def flights_of(replica: str) -> str:
     """Name the stream of a replica's flight records."""
-    return f"flights/{_word(replica)}"
-
-
-def _word(replica: str) -> str:
-    return replica.replace("/", "-")
+    return name_of("flights", replica)

@@ -93,13 +93,23 @@ def _unfinished(rollbacks: Iterable[RollbackRecord], release: str) -> RollbackOr
 
 
 def standings(records: Iterable[ReleaseRecord]) -> dict[str, ReleaseRecord]:
-    """Tell how each release stands: as whoever decided about it last has written, else as it was seen last."""
+    """Tell how each release stands: as was decided about it last, else as it was seen last.
+
+    It is when it was decided that counts: a replica that hears of a decision writes it down once more, and later.
+    """
     standing: dict[str, ReleaseRecord] = {}
     for record in records:
         known = standing.get(record.id)
-        if known is None or (known.phase in JUDGED and record.phase not in JUDGED):
+        if known is None or _outranks(record, known):
             standing[record.id] = record
     return standing
+
+
+def _outranks(record: ReleaseRecord, earlier: ReleaseRecord) -> bool:
+    """Tell whether a record counts more than one that was written after it."""
+    if record.phase in JUDGED:
+        return False
+    return earlier.phase in JUDGED or record.since > earlier.since
 
 
 def _is_tried_again(record: ReleaseRecord, deployment: str | None) -> bool:
@@ -127,6 +137,14 @@ def _target(stored: Stored, standing: dict[str, ReleaseRecord], release: str) ->
         return known_good(newest, stored.records)
     named = stored.good
     return named if named is not None and named.release not in standing and named.release != release else None
+
+
+def known_as(stored: Stored, release: str) -> KnownGood | None:
+    """Give everything by which a release can be restored, whatever it is; None where nobody has written of it."""
+    record = standings(stored.records).get(release)
+    if record is not None:
+        return known_good(record, stored.records)
+    return stored.good if stored.good is not None and stored.good.release == release else None
 
 
 def known_good(record: ReleaseRecord, records: Iterable[ReleaseRecord]) -> KnownGood:

@@ -11,11 +11,14 @@ from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.releases.rollback import RollbackRecord
 from sidecar.core.releases.sample import Sample
 from sidecar.store.contract import Store
-from sidecar.store.documents import encode, load, load_all
+from sidecar.store.documents import decode, encode, load, load_all
 from sidecar.store.naming import name_of
 
 KEPT_FOR = 90 * 86_400.0
 """Seconds after which a release, a rollback or a replica is forgotten of which nothing was heard since."""
+
+RELEASES_KEPT = 100
+"""So many releases are remembered, those that were written of last: all are read whenever replicas catch up."""
 
 
 class ReleaseRecord(Struct, frozen=True, kw_only=True):
@@ -147,27 +150,25 @@ class Ledger:
     async def tidy(self, current: str | None, now: float) -> None:
         """Say that this replica is there, and forget what is older than anybody will ask for.
 
-        Of the current release nothing is forgotten, however long it has been running.
+        Of the current release nothing is forgotten, however long it has been running, and the last good one is not
+        forgotten for others that came after it.
         """
         await self.store.put(self._own("seen"), encode(Seen(now)))
-        since = now - KEPT_FOR
-        for record in await self.releases():
-            if record.id != current and record.updated < since:
+        since, good, records = now - KEPT_FOR, await self.good(), await self.releases()
+        latest = {*[*dict.fromkeys(record.id for record in records)][:RELEASES_KEPT], good.release if good else None}
+        for record in records:
+            if record.id != current and (record.updated < since or record.id not in latest):
                 await self.store.remove(name_of("release", record.id, record.replica))
         rollbacks = await self.rollbacks()
         kept = {current, *(rollback.release for rollback in rollbacks if rollback.seen >= since)}
         for release in {rollback.release for rollback in rollbacks} - kept:
             await self._remove_all(f"{name_of('rollback', release)}/")
-        for name in await self.store.names("replica/"):
-            if name.endswith("/seen") and await self._is_gone(name, since):
+        for name, value in (await self.store.documents("replica/")).items():
+            if name.endswith("/seen") and decode(name, value, Seen).at < since:
                 await self._remove_all(name.removesuffix("seen"))
 
-    async def _is_gone(self, name: str, since: float) -> bool:
-        seen = await load(self.store, name, Seen)
-        return seen is not None and seen.at < since
-
     async def _remove_all(self, prefix: str) -> None:
-        for name in await self.store.names(prefix):
+        for name in await self.store.documents(prefix):
             await self.store.remove(name)
 
     def _own(self, what: str) -> str:

@@ -5,11 +5,14 @@ platform: where there is one, the rollback is no longer its own. And whoever has
 owner before has just asked. So of two that meet one alone asks, unless one is stopped between that look and asking.
 """
 
+from collections.abc import Iterable, Mapping
+from itertools import count, takewhile
+
 from msgspec.structs import replace
 
 from sidecar.core.releases.rollback import RollbackPhase, RollbackRecord
 from sidecar.store.contract import Store
-from sidecar.store.documents import encode, load
+from sidecar.store.documents import decode, encode, load
 from sidecar.store.naming import name_of, word_of
 
 PREFIX = "rollback/"
@@ -54,10 +57,19 @@ class Turns:
 
 async def last_turns(store: Store) -> list[RollbackRecord]:
     """Give the last turn of every rollback, the one begun last first. Raises ``StoreError``."""
-    places = {name.rpartition("/")[0] for name in await store.names(PREFIX)}
-    last = [await Turns(store, word_of(place.removeprefix(PREFIX))).last() for place in sorted(places)]
-    records = [record for _, record in last if record is not None]
-    return sorted(records, key=lambda record: record.begun, reverse=True)
+    turns = await store.documents(PREFIX)
+    records = [_last(turns, place) for place in _places(turns)]
+    return sorted((record for record in records if record is not None), key=lambda record: record.begun, reverse=True)
+
+
+def _places(turns: Iterable[str]) -> list[str]:
+    return sorted({name.rpartition("/")[0] for name in turns})
+
+
+def _last(turns: Mapping[str, bytes], place: str) -> RollbackRecord | None:
+    """Find the end of the chain: what lies beyond a gap is left over from one that is being forgotten."""
+    *_, last = ("", *takewhile(turns.__contains__, (f"{place}/{turn}" for turn in count(1))))
+    return decode(last, turns[last], RollbackRecord) if last else None
 
 
 async def confirm(store: Store, release: str, replica: str, started: float, now: float) -> list[RollbackRecord]:
@@ -66,9 +78,8 @@ async def confirm(store: Store, release: str, replica: str, started: float, now:
     ``started`` is when this sidecar began, ``now`` the time, as Unix times: one that already ran when the platform was
     asked proves nothing. Returns what was confirmed. Raises ``StoreError``.
     """
-    places = {name.rpartition("/")[0] for name in await store.names(PREFIX)}
     confirmed = []
-    for place in sorted(places):
+    for place in _places(await store.documents(PREFIX)):
         turns = Turns(store, word_of(place.removeprefix(PREFIX)))
         turn, record = await turns.last()
         while record is not None and is_unconfirmed(record, release, started):

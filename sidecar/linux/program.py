@@ -13,8 +13,14 @@ from typing import IO
 import anyio.to_thread
 from msgspec import Struct
 
+from sidecar.core.errors import SidecarError
+from sidecar.core.redact import redact
+
 KEPT = 4096
 """Bytes of output that are kept: the last ones."""
+
+LINE_AT_MOST = 300
+"""Characters of a line that is shown to people."""
 
 _PIPE = 64 * 1024
 """Bytes that a pipe holds (pipe(7)): once its writer has ended, one read gets all of them."""
@@ -31,14 +37,24 @@ class Ended(Struct, frozen=True):
     output: str
     """The last of what it has said and complained of."""
 
+    def last_line(self, secrets: frozenset[str]) -> str:
+        """Give its last words, cut and without these secrets; empty where it has said nothing."""
+        lines = self.output.strip().splitlines()
+        return redact(lines[-1].strip(), secrets)[:LINE_AT_MOST] if lines else ""
+
 
 async def run_program(argv: Sequence[str], environment: Mapping[str, str], within: float) -> Ended:
-    """Run a program without a shell, in a session of its own. Raises ``OSError`` or ``ValueError`` if it cannot start.
+    """Run a program without a shell, in a session of its own. Raises ``SidecarError`` with why it cannot start.
 
     At the deadline it is killed with its whole process group. What it leaves running when it ends by itself stays. When
     the caller is cancelled the program goes on, to its end or the deadline: half of what it does may be worse than all.
     """
-    return await anyio.to_thread.run_sync(partial(_run, argv, environment, within), abandon_on_cancel=True)
+    try:
+        return await anyio.to_thread.run_sync(partial(_run, argv, environment, within), abandon_on_cancel=True)
+    except (OSError, ValueError) as error:
+        raise SidecarError(
+            (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        ) from None
 
 
 def _run(argv: Sequence[str], environment: Mapping[str, str], within: float) -> Ended:

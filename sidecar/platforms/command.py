@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import anyio.to_thread
 
-from sidecar.core.redact import redact
+from sidecar.core.errors import SidecarError
 from sidecar.core.releases.release import KnownGood
 from sidecar.core.releases.rollback import Restorable
-from sidecar.linux.program import Ended, run_program
+from sidecar.linux.program import run_program
 from sidecar.platforms.contract import Platform, PlatformError, Progress, Restoration, UncertainError
 
 
@@ -40,24 +40,19 @@ class Command(Platform):
             "SIDECAR_TARGET_DEPLOYMENTS": " ".join(target.deployments),
             "SIDECAR_BAD_RELEASE": bad,
         }
-        name = self._argv[0]
+        who = f"the rollback command {self._argv[0]!r}"
         try:
             ended = await run_program(self._argv, {**os.environ, **told}, self._timeout)
-        except (OSError, ValueError) as error:
-            why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-            raise PlatformError(f"cannot start the rollback command {name!r}: {why}") from None
+        except SidecarError as error:
+            raise PlatformError(f"cannot start {who}: {error}") from None
+        last = ended.last_line(self._secrets)
+        said = f": {last}" if last else ", and said nothing"
         if ended.status is None:
-            raise UncertainError(
-                f"the rollback command {name!r} was killed after {self._timeout:g} s{self._said(ended)}"
-            )
+            raise UncertainError(f"{who} was killed after {self._timeout:g} s{said}")
         if ended.status < 0:
-            raise UncertainError(
-                f"the rollback command {name!r} was ended by signal {-ended.status}{self._said(ended)}"
-            )
+            raise UncertainError(f"{who} was ended by signal {-ended.status}{said}")
         if ended.status > 0:
-            raise PlatformError(
-                f"the rollback command {name!r} has ended with status {ended.status}{self._said(ended)}"
-            )
+            raise PlatformError(f"{who} has ended with status {ended.status}{said}")
 
     async def progress(self, target: KnownGood, found: Restorable) -> Progress:  # noqa: ARG002 - it could say nothing
         """Say that nobody here can tell."""
@@ -71,7 +66,3 @@ class Command(Platform):
         if path is None:
             raise PlatformError(f"cannot find the rollback command {self._argv[0]!r}, or it may not be executed")
         return path
-
-    def _said(self, ended: Ended) -> str:
-        lines = ended.output.strip().splitlines()
-        return f": {redact(lines[-1].strip(), self._secrets)[:300]}" if lines else ", and said nothing"

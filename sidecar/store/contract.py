@@ -42,8 +42,8 @@ class Store(ABC):
         """Put a document where there is none; give the one that stands then, the caller's or another's. Atomic."""
 
     @abstractmethod
-    async def names(self, prefix: str) -> list[str]:
-        """Name the documents whose names begin so, in order; at most some thousands."""
+    async def documents(self, prefix: str) -> dict[str, bytes]:
+        """Give all documents whose names begin so, by name and in the order of their names; at most some thousands."""
 
     @abstractmethod
     async def append(self, stream: str, values: list[bytes], keep: int) -> None:

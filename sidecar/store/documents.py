@@ -31,6 +31,5 @@ async def load(store: Store, name: str, kind: type[T]) -> T | None:
 
 async def load_all(store: Store, kind: type[T], *words: str) -> list[T]:
     """Read all documents whose names go on after these words. Raises ``StoreError``."""
-    names = await store.names(f"{name_of(*words)}/")
-    documents = [await load(store, name, kind) for name in names]
-    return [document for document in documents if document is not None]  # one may have been removed meanwhile
+    found = await store.documents(f"{name_of(*words)}/")
+    return [decode(name, value, kind) for name, value in found.items()]

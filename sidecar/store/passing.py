@@ -31,9 +31,9 @@ class PassingStore(Store):
         """Put a document where there is none, and give the one that stands there."""
         return self._documents.setdefault(name, value)
 
-    async def names(self, prefix: str) -> list[str]:
-        """Name documents."""
-        return sorted(name for name in self._documents if name.startswith(prefix))
+    async def documents(self, prefix: str) -> dict[str, bytes]:
+        """Give documents."""
+        return {name: value for name, value in sorted(self._documents.items()) if name.startswith(prefix)}
 
     async def append(self, stream: str, values: list[bytes], keep: int) -> None:
         """Put entries at a stream's end."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from redis import exceptions
 
+from sidecar.resp import Command
 from sidecar.store.contract import Store, StoreError
-from sidecar.store.link import LOST, Command, Link, all_or_nothing
+from sidecar.store.link import LOST, Link, all_or_nothing
 
 WITHIN = 5.0
 """Seconds for each call, connecting included."""
@@ -60,10 +61,11 @@ class RedisStore(Store):
             )
         return bytes(standing)
 
-    async def names(self, prefix: str) -> list[str]:
-        """Name documents."""
-        found = await self._ask("read", ("HKEYS", self._documents))
-        return sorted(name for name in (each.decode(errors="replace") for each in found) if name.startswith(prefix))
+    async def documents(self, prefix: str) -> dict[str, bytes]:
+        """Give documents: all come, and those are chosen here. There are few others, and one exchange is enough."""
+        found = await self._ask("read", ("HGETALL", self._documents))
+        pairs = ((name.decode(errors="replace"), value) for name, value in zip(found[::2], found[1::2], strict=True))
+        return {name: value for name, value in sorted(pairs) if name.startswith(prefix)}
 
     async def append(self, stream: str, values: list[bytes], keep: int) -> None:
         """Put entries at a stream's end. The server numbers them, and remembers the last number of an empty stream."""

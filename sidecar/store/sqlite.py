@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NAMES_AT_MOST = 10_000
-"""So many documents are named at once."""
+DOCUMENTS_AT_MOST = 10_000
+"""So many documents are given at once."""
 
 WITHIN = 5.0
 """Seconds for each call: a disk that hangs must hold up nobody."""
@@ -56,9 +56,9 @@ class SqliteStore(Store):
         """Put a document where there is none, and give the one that stands there."""
         return await self._write(partial(_claim, name=name, value=value))
 
-    async def names(self, prefix: str) -> list[str]:
-        """Name documents."""
-        return await self._read(partial(_names, prefix=prefix), [])
+    async def documents(self, prefix: str) -> dict[str, bytes]:
+        """Give documents."""
+        return await self._read(partial(_documents, prefix=prefix), {})
 
     async def append(self, stream: str, values: list[bytes], keep: int) -> None:
         """Put entries at a stream's end."""
@@ -119,12 +119,12 @@ def _claim(connection: sqlite3.Connection, name: str, value: bytes) -> bytes:
     return bytes(standing)
 
 
-def _names(connection: sqlite3.Connection, prefix: str) -> list[str]:
+def _documents(connection: sqlite3.Connection, prefix: str) -> dict[str, bytes]:
     rows = connection.execute(
-        "SELECT name FROM documents WHERE name >= ? AND name < ? ORDER BY name LIMIT ?",
-        (prefix, prefix + chr(0x10FFFF), NAMES_AT_MOST),
+        "SELECT name, value FROM documents WHERE name >= ? AND name < ? ORDER BY name LIMIT ?",
+        (prefix, prefix + chr(0x10FFFF), DOCUMENTS_AT_MOST),
     )
-    return [name for (name,) in rows]
+    return dict(rows.fetchall())
 
 
 def _append(connection: sqlite3.Connection, stream: str, values: list[bytes], keep: int) -> None:

@@ -191,7 +191,7 @@ async def test_what_people_know_is_remembered_over_a_restart():
         async with at_work(planned(ops=sink(receiver)), store) as desk:
             desk.tell(status("unhealthy"))
             await receiver.next()
-            await desk.until(lambda: store.documents and store.entries("outbox/self/ops") == [])
+            await desk.until(lambda: store.kept and store.entries("outbox/self/ops") == [])
         async with at_work(planned(ops=sink(receiver)), store) as desk:
             desk.tell(event(EventKind.STARTED, Severity.INFO), status("ready"))
             assert await receiver.next_events(1) == ["ready"]

@@ -104,7 +104,7 @@ TARGET = KnownGood(release="1", at=0.0, deployments=("d-1",))
 
 def written(store, turn=1):
     """What is written in a turn."""
-    return msgspec.json.decode(store.documents[f"rollback/2/{turn}"], type=RollbackRecord)
+    return msgspec.json.decode(store.kept[f"rollback/2/{turn}"], type=RollbackRecord)
 
 
 async def test_a_rollback_from_its_beginning_to_its_good_end(railway, replica, store):
@@ -161,7 +161,7 @@ async def test_a_target_that_cannot_be_restored_is_held_and_may_be_tried_again(r
     own = replica()
     assert await own.roll_back(TARGET) is RollbackPhase.HELD
     assert "no image of it any more" in own.details[-1]
-    assert store.documents == {}
+    assert store.kept == {}
     railway.deployments[0].image_kept = True
     assert await own.roll_back(TARGET) is RollbackPhase.VERIFIED
 
@@ -199,7 +199,7 @@ async def test_a_finished_rollback_is_not_repeated(railway, replica):
 async def test_a_release_that_was_itself_rolled_back_is_no_target(railway, replica, store):
     """Never twice round."""
     bad = rollback_record(RollbackPhase.VERIFIED, release="1", target="0", replica="z", asked=1)
-    store.documents["rollback/1/1"] = msgspec.json.encode(bad)
+    store.kept["rollback/1/1"] = msgspec.json.encode(bad)
     own = replica()
     assert await own.roll_back(TARGET) is RollbackPhase.HELD
     assert own.details[-1] == "1 was itself rolled back, to 0"
@@ -363,7 +363,7 @@ async def test_another_replica_takes_over_from_one_that_fell_silent(railway, rep
     """It looks before it asks, for it cannot know how far the other has come."""
     first, second = replica("a"), replica("b")
     first.store = Mortal(1, before=False)
-    first.store.documents = store.documents
+    first.store.kept = store.kept
     with pytest.raises(KilledError):
         await first.roll_back(TARGET)
     assert await second.roll_back(TARGET, within=1.0) is RollbackPhase.VERIFIED
@@ -381,7 +381,7 @@ async def test_whoever_was_taken_for_dead_does_not_ask_any_more(railway, replica
     def advance(step, detail):
         granted(step, detail)
         if step is RollbackStep.ASK:
-            store.documents["rollback/2/2"] = msgspec.json.encode(theirs)
+            store.kept["rollback/2/2"] = msgspec.json.encode(theirs)
 
     own.advance = advance
     assert await own.roll_back(TARGET) is RollbackPhase.VERIFIED
@@ -446,7 +446,7 @@ async def test_a_store_that_fails_after_the_platform_has_heard_changes_nothing(r
 
 async def test_a_record_that_nobody_can_read_is_held(railway, replica, store):
     """With its name; nothing is asked."""
-    store.documents["rollback/2/1"] = b"{"
+    store.kept["rollback/2/1"] = b"{"
     own = replica()
     assert await own.roll_back(TARGET) is RollbackPhase.HELD
     assert own.details[-1].startswith("cannot read rollback/2/1 in the store: ")

@@ -240,7 +240,7 @@ class AnyOrder(RuleBasedStateMachine):
         """A release is bad, and some have found it out; perhaps its target was bad, too."""
         self.world.can_tell = can_tell
         if target_bad:
-            self.store.documents["rollback/1/1"] = msgspec.json.encode(OWN_BAD)
+            self.store.kept["rollback/1/1"] = msgspec.json.encode(OWN_BAD)
         self.sidecars = [Sidecar(name, self.world, self.store, target_bad=target_bad) for name in NAMES]
         for sidecar in self.sidecars[:begun]:
             sidecar.start()
@@ -420,7 +420,7 @@ def test_a_look_counts_from_its_own_beginning_not_from_what_was_written():
     """Frozen after the record, thawed to ask, killed at once: the request is on its way, though the record is old."""
     world, store, [one] = place()
     one.start()
-    go_on_until(one, lambda: b'"asking"' in store.documents.get("rollback/2/1", b""))
+    go_on_until(one, lambda: b'"asking"' in store.kept.get("rollback/2/1", b""))
     world.now += 500.0
     go_on_until(one, lambda: world.in_flight)
     one.kill()
@@ -439,7 +439,7 @@ def test_who_takes_over_late_looks_for_as_long_as_anybody():
     """Frozen in the claim, while who was taken for dead thaws and asks."""
     world, store, [first, second] = place(names=("a", "b"))
     first.start()
-    go_on_until(first, lambda: b'"asking"' in store.documents.get("rollback/2/1", b""))
+    go_on_until(first, lambda: b'"asking"' in store.kept.get("rollback/2/1", b""))
     second.start()
     claims = store.claim
     at_claim = []

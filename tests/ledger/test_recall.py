@@ -54,6 +54,13 @@ def test_a_decision_outranks_what_others_see_later(seen, decided):
     assert standings([older, record("2", ReleasePhase.GOOD, 90.0)])["2"] is older
 
 
+def test_a_decision_that_is_told_again_outranks_none_that_was_made_meanwhile():
+    """A replica that hears of one writes it down itself, later than a person may have decided otherwise."""
+    bad, promoted = record("2", ReleasePhase.BAD, 50.0), record("2", ReleasePhase.GOOD, 20.0, replica="b")
+    told_again = replace(bad, replica="c", updated=WALL - 10.0)
+    assert standings([told_again, promoted, bad])["2"] is promoted
+
+
 def test_until_it_is_decided_each_replica_goes_on_with_its_own():
     """One that comes new goes on with what another has seen."""
     other, own = record("2", ReleasePhase.BAKING, 5.0, replica="b", restarts=2), record("2", ReleasePhase.STARTING, 9.0)

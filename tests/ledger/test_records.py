@@ -12,7 +12,7 @@ from sidecar.core.releases.baseline import Baseline
 from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.releases.rollback import Restorable, RollbackPhase, RollbackRecord
 from sidecar.core.releases.sample import Sample
-from sidecar.ledger.records import KEPT_FOR, Latches, Ledger, ReleaseRecord
+from sidecar.ledger.records import KEPT_FOR, RELEASES_KEPT, Latches, Ledger, ReleaseRecord
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store, StoreError
 from sidecar.store.documents import encode
@@ -91,7 +91,7 @@ async def test_a_release_may_have_any_name(store: Store, ledger: Ledger, name: s
     await ledger.save_release(replace(RECORD, id="other"))
     await ledger.save_release(replace(RECORD, id=name))
     assert {record.id for record in await ledger.releases()} == {"other", name}
-    assert all(each.isascii() and each.count("/") == 2 for each in await store.names("release/"))
+    assert all(each.isascii() and each.count("/") == 2 for each in await store.documents("release/"))
 
 
 async def test_the_last_known_good_its_baseline_and_a_hold_are_kept(ledger: Ledger) -> None:
@@ -170,7 +170,17 @@ async def test_what_nobody_will_ask_for_is_forgotten(store: Store, ledger: Ledge
     await ledger.tidy("current", NOW + KEPT_FOR + 100.0)
     assert {record.id for record in await ledger.releases()} == {"current", "recent"}
     assert {record.release for record in await ledger.rollbacks()} == {"current", "recent"}
-    assert await store.names("replica/") == ["replica/one/drains", "replica/one/seen"]
+    assert list(await store.documents("replica/")) == ["replica/one/drains", "replica/one/seen"]
+
+
+async def test_no_more_releases_are_remembered_than_replicas_can_read_again_and_again(ledger: Ledger) -> None:
+    """Those that were written of last; the current one and the last good one in any case."""
+    for number in range(RELEASES_KEPT + 10):
+        await ledger.save_release(replace(RECORD, id=f"{number}", updated=NOW + number))
+    await ledger.save_good(KnownGood(release="3", at=NOW))
+    await ledger.tidy("5", NOW + 1000.0)
+    kept = {f"{number}" for number in range(10, RELEASES_KEPT + 10)} | {"3", "5"}
+    assert {record.id for record in await ledger.releases()} == kept
 
 
 def test_a_replica_is_named_where_several_share_a_store() -> None:

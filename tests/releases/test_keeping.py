@@ -113,13 +113,17 @@ async def test_a_release_that_was_restored_here_is_written_as_what_it_was_known_
     async with following(file) as follower:
         await follower.until(lambda: follower.took(MemoryRecalled))
         follower.releases.act(SaveRelease(OTHER))
-        record = (await follower.written())["1", "a"]
+        follower.releases.act(SaveRelease(replace(OTHER, id="0")))
+        written = await follower.written()
+    record, unheard_of = written["1", "a"], written["0", "a"]
     assert (record.deployments, record.command, record.schema) == (("d-1",), ("old",), "6")
+    assert (unheard_of.deployments, unheard_of.command) == ((), ())
 
 
 async def test_what_was_measured_is_kept_until_the_release_is_decided_about(file: Store) -> None:
     """Afterwards nobody asks for it: it would only take room."""
     async with following(file) as follower:
+        await follower.until(lambda: follower.took(MemoryRecalled))
         for state in (BAKING, BAD):
             measured = replace(state, samples={"web": Sample(answered={3: 1})}, within={"web": 1}, restarts=2)
             follower.releases.act(SaveRelease(measured))
@@ -167,13 +171,13 @@ async def test_a_flush_ends_with_its_time() -> None:
 async def test_what_nobody_can_read_ends_nothing(name: str) -> None:
     """It is told with its name, and as soon as somebody has mended it, the sidecar goes on."""
     store = DictStore()
-    store.documents[name] = b"\xff"
+    store.kept[name] = b"\xff"
     async with following(store) as follower:
         await follower.until(lambda: follower.remarks)
         assert f"cannot read {name} in the store: " in follower.remarks[0]
         if not name.endswith("seen"):
             assert follower.tracker.state.memory.unfit == NOT_RECALLED
-        del store.documents[name]
+        del store.kept[name]
         await follower.until(lambda: follower.took(MemoryRecalled))
 
 
@@ -216,6 +220,36 @@ async def test_a_hold_that_cannot_be_written_yet_stands_all_the_same() -> None:
             store.read_only = False
             assert await follower.releases.flush(WITHIN)
             assert await follower.releases.ledger.hold() == expected
+
+
+class SlowStore(DictStore):
+    """A store whose answer about the hold is under way for as long as ``answer`` is not set, once it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answer = anyio.Event(), anyio.Event()
+
+    async def get(self, name: str) -> bytes | None:
+        """Look first, and answer later."""
+        found = await super().get(name)
+        if name == "hold":
+            self.asked.set()
+            await self.answer.wait()
+        return found
+
+
+async def test_a_hold_that_is_said_while_the_store_is_read_stands() -> None:
+    """What was read before it was written down says nothing about it."""
+    store = SlowStore()
+    async with following(store) as follower:
+        await store.asked.wait()
+        follower.tracker.record(HoldBegun(HOLD))
+        await anyio.wait_all_tasks_blocked()
+        store.answer.set()
+        await follower.until(lambda: follower.took(MemoryRecalled))
+        assert follower.tracker.state.memory.hold == HOLD
+        assert await follower.releases.flush(WITHIN)
+        assert await follower.releases.ledger.hold() == HOLD
 
 
 # Several replicas -----------------------------------------------------------------------------------------------------

@@ -243,7 +243,9 @@ async def test_a_release_that_was_rolled_back_is_not_rolled_back_again() -> None
         (PlatformKind.PARENT, "release 1 is the one that runs"),  # the parent itself has started it
     ):
         plan = replace(PLAN, rollback=replace(PLAN.rollback, platform=platform))
-        async with following(await known(GOOD, ("2", ReleasePhase.ROLLED_BACK)), plan) as follower:
+        store = await known(GOOD, ("2", ReleasePhase.ROLLED_BACK))
+        await Turns(store, "2").claim(1, rollback_record(RollbackPhase.VERIFIED))
+        async with following(store, plan) as follower:
             await follower.until(lambda follower=follower: follower.took(MemoryRecalled))
             answer = await say(follower, orders.Rollback("again", force=True))
         assert answer == Answer(done=False, message=f"cannot roll back: {why}")

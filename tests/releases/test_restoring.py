@@ -59,7 +59,7 @@ def turn(phase: RollbackPhase, **changes: object) -> RollbackRecord:
 async def test_that_a_release_is_bad_is_written_before_anything_is_done_about_it(store: DictStore) -> None:
     """Killed at any moment, nobody takes the bad release for a good one."""
     found = []
-    platform = parent(lambda _: found.append(store.documents["release/2/a"]))
+    platform = parent(lambda _: found.append(store.kept["release/2/a"]))
     async with following(store, platform=platform) as follower:
         await follower.until(lambda: follower.took(MemoryRecalled))
         follower.serve()
@@ -90,7 +90,7 @@ async def test_who_calls_a_release_good_has_its_rollback_forgotten(store: DictSt
         await follower.until(lambda: follower.took(MemoryRecalled))
         follower.tracker.record(ReleasePromoted("it was the machine", "root"))
         assert await follower.releases.flush(WITHIN)
-    assert [name for name in store.documents if name.startswith("rollback/")] == []
+    assert [name for name in store.kept if name.startswith("rollback/")] == []
 
 
 # Which release is started in parent mode ------------------------------------------------------------------------------

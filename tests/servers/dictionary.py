@@ -68,7 +68,7 @@ class DictionaryStore(Store):
         """Not needed."""
         raise NotImplementedError
 
-    async def names(self, prefix: str) -> list[str]:
+    async def documents(self, prefix: str) -> dict[str, bytes]:
         """Not needed."""
         raise NotImplementedError
 

@@ -21,7 +21,7 @@ class BrittleStore(PassingStore):
         """Called when something is asked for, and when it was done."""
 
     @property
-    def documents(self):
+    def kept(self):
         """What is kept by name."""
         return self._documents
 

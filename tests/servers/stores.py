@@ -14,37 +14,37 @@ class DictStore(Store):
     unfit = None
 
     def __init__(self) -> None:
-        self.documents: dict[str, bytes] = {}
+        self.kept: dict[str, bytes] = {}
         self.broken = False
         self.written: list[tuple[str, bytes]] = []
 
     async def get(self, name: str) -> bytes | None:
         """Give a document."""
         self._work()
-        return self.documents.get(name)
+        return self.kept.get(name)
 
     async def put(self, name: str, value: bytes) -> None:
         """Put a document."""
         self._work()
-        self.documents[name] = value
+        self.kept[name] = value
         self.written.append((name, value))
 
     async def remove(self, name: str) -> None:
         """Remove a document."""
         self._work()
-        self.documents.pop(name, None)
+        self.kept.pop(name, None)
 
     async def claim(self, name: str, value: bytes) -> bytes:
         """Put a document where there is none."""
         self._work()
-        if name not in self.documents:
+        if name not in self.kept:
             self.written.append((name, value))
-        return self.documents.setdefault(name, value)
+        return self.kept.setdefault(name, value)
 
-    async def names(self, prefix: str) -> list[str]:
-        """Name the documents."""
+    async def documents(self, prefix: str) -> dict[str, bytes]:
+        """Give the documents."""
         self._work()
-        return sorted(name for name in self.documents if name.startswith(prefix))
+        return {name: value for name, value in sorted(self.kept.items()) if name.startswith(prefix)}
 
     async def append(self, stream: str, values: list[bytes], keep: int) -> None:
         """Have no streams."""

@@ -13,7 +13,7 @@ from sidecar.store import open_store
 async def claim_all(plan: StatePlan, who: str) -> list[str]:
     """Claim against all the others."""
     store = open_store(plan, 9000)
-    await store.names("")
+    await store.documents("")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()

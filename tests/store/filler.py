@@ -20,7 +20,7 @@ async def fill(path: str, limit: int) -> dict[str, object]:
             refusal = str(error)
             break
         written.append(f"document/{number:03}")
-    kept = await store.names("document/")
+    kept = await store.documents("document/")
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     await store.put("later", b"x" * 4000)
     return {"refusal": refusal, "lost": [name for name in written if name not in kept], "kept": len(kept)}

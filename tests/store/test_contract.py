@@ -38,14 +38,20 @@ async def test_a_value_is_any_bytes(store: Store, value: bytes) -> None:
     assert [entry for _, entry in await store.read("stream", 10)] == [value]
 
 
-async def test_documents_are_named_by_their_beginning(store: Store) -> None:
-    """In order, and nothing in a name is a pattern."""
-    for name in ("release/b", "release/a", "release*", "releases", "release/ü", "hold", "Release/x"):
-        await store.put(name, b"")
-    assert await store.names("release/") == ["release/a", "release/b", "release/ü"]
-    assert await store.names("release*") == ["release*"]
-    assert await store.names("nothing") == []
-    assert len(await store.names("")) == 7
+async def test_documents_are_given_by_the_beginning_of_their_names(store: Store) -> None:
+    """In order, each with what it holds; and nothing in a name is a pattern."""
+    names = ("release/b", "release/a", "release*", "releases", "release/ü", "hold", "Release/x")
+    for name in names:
+        await store.put(name, name.upper().encode())
+    found = await store.documents("release/")
+    assert list(found.items()) == [
+        ("release/a", b"RELEASE/A"),
+        ("release/b", b"RELEASE/B"),
+        ("release/ü", "RELEASE/Ü".encode()),
+    ]
+    assert list(await store.documents("release*")) == ["release*"]
+    assert await store.documents("nothing") == {}
+    assert set(await store.documents("")) == set(names)
 
 
 async def test_a_claim_is_won_once(store: Store) -> None:

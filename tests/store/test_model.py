@@ -91,8 +91,9 @@ class Comparison(RuleBasedStateMachine):
     @invariant()
     def same(self):
         """Show that nothing differs."""
-        assert self.done(self.store.names("")) == sorted(self.documents)
-        assert self.done(self.store.names("release/")) == sorted(n for n in self.documents if n.startswith("release/"))
+        found, releases = self.done(self.store.documents("")), self.done(self.store.documents("release/"))
+        assert list(found.items()) == sorted(self.documents.items())
+        assert releases == {name: value for name, value in found.items() if name.startswith("release/")}
         for name in self.documents:
             assert self.done(self.store.get(name)) == self.documents[name]
         for stream, values in self.streams.items():

@@ -24,11 +24,9 @@ HERE = Path(__file__).parent
 
 async def test_nothing_is_made_before_there_is_something_to_keep(sqlite_store, tmp_path) -> None:
     """Reading and removing need no file."""
-    assert (await sqlite_store.get("x"), await sqlite_store.names(""), await sqlite_store.read("s", 1)) == (
-        None,
-        [],
-        [],
-    )
+    assert await sqlite_store.get("x") is None
+    assert await sqlite_store.documents("") == {}
+    assert await sqlite_store.read("s", 1) == []
     await sqlite_store.remove("x")
     await sqlite_store.drop("s", [1])
     assert list(tmp_path.iterdir()) == []

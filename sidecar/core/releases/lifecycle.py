@@ -72,7 +72,7 @@ def take_in(state: State, fact: ReleaseFact, now: float) -> Followed:
         case ReleasePromoted():
             return _promote(state, fact, now)
         case RollbackOrdered():
-            return _order_rollback(state, fact, now)
+            return Followed(_order_rollback(state, fact, now), ())
         case RollbackAdvanced():
             return Followed(_advance_rollback(state, fact, now), ())
 
@@ -86,20 +86,19 @@ def follow(before: State, state: State, fact: Fact, now: float) -> Followed:
     release, decision = probation.decide(state, release, now)
     if decision is not None:
         release = advance(release, decision.step, decision.reason, now)
-    state = replace(state, release=release)
-    state, rollback = _consider_rollback(state, now)
-    state, actions = _save(before, state, now, rollback)
-    return Followed(_with_restored(state, now), actions)
+    state = _consider_rollback(replace(state, release=release), now)
+    state, saves = _save(before, state, now)
+    return Followed(_with_restored(state, now), (*saves, *_begin_rollback(before, state)))
 
 
 def _with_restored(state: State, now: float) -> State:
     """Go on with the earlier release, where it is the sidecar itself that has put it in place of the bad one."""
-    release, target = state.release, state.memory.target
-    if release is None or target is None or release.phase is not ReleasePhase.ROLLED_BACK:
+    release, order = state.release, state.rollback.order or state.memory.unfinished
+    if release is None or order is None or release.phase is not ReleasePhase.ROLLED_BACK:
         return state
     if state.plan.rollback.platform is not PlatformKind.PARENT:
         return state
-    why = f"it runs again, in the place of {release.id}"
+    target, why = order.target, f"it runs again, in the place of {release.id}"
     restored = ReleaseState(
         id=target.release, phase=ReleasePhase.GOOD, since=now, at=now, saved=now, served=True, reason=why
     )
@@ -128,39 +127,45 @@ def _ended_unasked(before: State, fact: Fact) -> bool:
     return isinstance(fact, ChildEnded)
 
 
-def _consider_rollback(state: State, now: float) -> Followed:
+def _consider_rollback(state: State, now: float) -> State:
     release, unfinished = state.release, state.memory.unfinished
     if release is None or release.phase not in (ReleasePhase.BAD, ReleasePhase.HELD):
-        return Followed(state, ())
+        return state
     if state.rollback.order is not None:
-        return Followed(state, ())
+        return state
     if unfinished is not None:
         if release.phase is ReleasePhase.HELD:
             release = advance(release, ReleaseStep.RECONSIDER, release.reason, now)
-        return _begin_rollback(replace(state, release=release), unfinished)
+        return replace(state, release=release, rollback=RollbackState(order=unfinished))
     if release.phase is ReleasePhase.HELD or state.stopping or state.memory.unfit == NOT_RECALLED:
-        return Followed(state, ())
+        return state
     answer = admit(state, state.memory.target, now)
     if isinstance(answer, Forbidden):
         held = advance(release, ReleaseStep.HOLD, f"{release.reason}; not rolled back: {answer.reason}", now)
-        return Followed(replace(state, release=held), ())
-    return _begin_rollback(state, RollbackOrder(release=release.id, target=answer))
+        return replace(state, release=held)
+    return replace(state, rollback=RollbackState(order=RollbackOrder(release=release.id, target=answer)))
 
 
-def _save(before: State, state: State, now: float, actions: tuple[Action, ...]) -> Followed:
+def _begin_rollback(before: State, state: State) -> tuple[Action, ...]:
+    """Have a rollback begun that was decided on, or ordered, just now."""
+    order = state.rollback.order
+    return () if order is None or order is before.rollback.order else (BeginRollback(order),)
+
+
+def _save(before: State, state: State, now: float) -> Followed:
     """Have written down what must not be lost: decisions at once and before all else, measurements now and then."""
     old, new = before.release, state.release
     if new is None or old is None:
-        return Followed(state, actions)
+        return Followed(state, ())
     is_decided = new.phase is not old.phase or new.restarts != old.restarts or new.looks != old.looks
     if not is_decided and not (new.phase in JUDGED and now - new.saved >= CHECKPOINT):
-        return Followed(state, actions)
+        return Followed(state, ())
     new = replace(new, saved=now)
     saves: tuple[Action, ...] = (SaveRelease(new),)
     if new.phase is ReleasePhase.GOOD and old.phase is not ReleasePhase.GOOD:
         least = state.plan.release.min_samples
         saves = (*saves, SaveGood(new, {name: each for name, each in new.samples.items() if each.total >= least}))
-    return Followed(replace(state, release=new), (*saves, *actions))
+    return Followed(replace(state, release=new), saves)
 
 
 def _recall(state: State, fact: MemoryRecalled, now: float) -> State:
@@ -174,7 +179,7 @@ def _recall(state: State, fact: MemoryRecalled, now: float) -> State:
         return replace(state, release=_resume(own, told, now))
     is_news = told.phase is not own.phase and told.phase not in JUDGED
     if is_news and (own.phase in JUDGED or told.since > own.since + 1.0):
-        decided = replace(own, phase=told.phase, since=now, reason=told.reason, by=told.by, served=told.served)
+        decided = replace(own, phase=told.phase, since=told.since, reason=told.reason, by=told.by, served=told.served)
         return replace(state, release=decided)
     return state
 
@@ -205,8 +210,8 @@ def _promote(state: State, fact: ReleasePromoted, now: float) -> Followed:
     return Followed(replace(state, release=good, rollback=RollbackState()), ())
 
 
-def _order_rollback(state: State, fact: RollbackOrdered, now: float) -> Followed:
-    """Begin what a person wants: the release needs no fault, but the same things are checked."""
+def _order_rollback(state: State, fact: RollbackOrdered, now: float) -> State:
+    """Take an order for what a person wants: the release needs no fault, but the same things are checked."""
     release, target = state.release, fact.target or state.memory.target
     if release is None:
         raise RefusedError("cannot roll back: no release is known here; set release.id")
@@ -226,16 +231,12 @@ def _order_rollback(state: State, fact: RollbackOrdered, now: float) -> Followed
         step = ReleaseStep.RECONSIDER if release.phase is ReleasePhase.HELD else ReleaseStep.CONDEMN
         release = advance(release, step, why, now, by=fact.by)
     order = RollbackOrder(release=release.id, target=target, by=fact.by, anew=True)
-    return _begin_rollback(replace(state, release=release), order)
+    return replace(state, release=release, rollback=RollbackState(order=order))
 
 
 def _under_way(rollback: RollbackState) -> str:
     target = rollback.order.target.release if rollback.order else "?"
     return f"a rollback to release {target} is under way; `sidecar releases` tells how far it is"
-
-
-def _begin_rollback(state: State, order: RollbackOrder) -> Followed:
-    return Followed(replace(state, rollback=RollbackState(order=order)), (BeginRollback(order),))
 
 
 def _advance_rollback(state: State, fact: RollbackAdvanced, now: float) -> State:

@@ -22,7 +22,6 @@ TRAFFIC = "traffic"
 LONGEST_SILENCE = 30.0
 """Seconds between two facts that count against a release: what is longer is the observer's failing."""
 
-
 RECALL_WITHIN = 5.0
 """Seconds that the store has to tell what is known of a release; then it is one of which nothing is known."""
 

@@ -89,9 +89,11 @@ class AnyOrder(RuleBasedStateMachine):
         if new is not old:
             assert any(isinstance(action, SaveRelease) for action in actions), "a decision was not written down"
         assert sum(isinstance(action, SaveGood) for action in actions) == (new is ReleasePhase.GOOD is not old)
-        for action in actions:
+        for place, action in enumerate(actions):
             if isinstance(action, BeginRollback):
                 self.began(fact, action.order)
+                saved = any(isinstance(each, SaveRelease) for each in actions[:place])
+                assert saved or new is old, "a rollback began before the decision was written down"
 
     def moved(self, fact, old, new):
         """A release moves as the table says; a fact may take it two steps, from a fault to being held."""

@@ -4,6 +4,7 @@ import pytest
 from command_line import run
 
 from sidecar.cli.releases import render
+from sidecar.cli.when import write_moment
 
 NOBODY = "no sidecar runs here"
 
@@ -45,12 +46,13 @@ def test_releases_are_shown_with_what_became_of_them():
         "hold": {"by": "root", "at": 1.7e9, "reason": "an incident"},
         "unfit": "it is in memory",
     }
+    first, begun, last = map(write_moment, (1.6e9, 1.65e9, 1.7e9))
     assert render(document).splitlines() == [
-        "RELEASE  IS    SINCE                 BY    WHY",
-        "2 *      held  2023-11-14 22:13:20Z  -     slow",
-        "1        good  2020-09-13 12:26:40Z  root  promoted",
-        "rollback 3 -> 1, begun 2022-04-15 05:20:00Z: verified; 1 is healthy",
-        "all automation is stopped by root since 2023-11-14 22:13:20Z: an incident",
+        "RELEASE  IS    SINCE                BY    WHY",
+        f"2 *      held  {last}  -     slow",
+        f"1        good  {first}  root  promoted",
+        f"rollback 3 -> 1, begun {begun}: verified; 1 is healthy",
+        f"all automation is stopped by root since {last}: an incident",
         "nothing is rolled back by itself: it is in memory",
     ]
 

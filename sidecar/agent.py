@@ -23,6 +23,7 @@ from sidecar.core.actions import (
     BeginRollback,
     CancelDrain,
     CancelStart,
+    EndChild,
     GiveUp,
     ProbeNow,
     SaveGood,
@@ -32,16 +33,15 @@ from sidecar.core.actions import (
     StartChild,
 )
 from sidecar.core.drain import DrainStep
-from sidecar.core.errors import RefusedError
 from sidecar.core.events import Event
 from sidecar.core.facts import (
     DrainAdvanced,
-    DrainOrdered,
     Fact,
     GatewayAppeared,
     GatewayExited,
     ObserverLate,
     ProbeReported,
+    ReplacementOrdered,
     Replanned,
 )
 from sidecar.core.identity import GatewayProcess
@@ -224,6 +224,8 @@ class Agent:
                 self._drain_scope.cancel()
                 if not self.tracker.state.stopping:
                     self._tasks.start_soon(self._hook.call_off, name="drain hook")
+            case EndChild():
+                self._tasks.start_soon(self._end_child, name="end of the command")
             case StartChild(pause):
                 self._start_scope = anyio.CancelScope()
                 self._tasks.start_soon(self._start_again, pause, self._start_scope, name="start again")
@@ -260,13 +262,14 @@ class Agent:
         )
 
     def _replace_command(self, arguments: Sequence[str]) -> None:
-        """Drain what runs, and have another command started in its place."""
+        """Drain what runs, and have another command started in its place. Raises ``RefusedError``."""
         assert self.parent is not None  # noqa: S101 - only a parent is asked
+        self.tracker.record(ReplacementOrdered("an earlier release takes its place"))
         self.parent.replace(arguments)
-        try:
-            self.tracker.record(DrainOrdered("an earlier release takes its place", "the rollback"))
-        except RefusedError:
-            self.parent.kill()  # no drain is possible: nobody listens, or it is not known who does
+
+    async def _end_child(self) -> None:
+        assert self.parent is not None  # noqa: S101 - who is asked to end has started before
+        await self.parent.end(self._plan.drain.grace)
 
     async def _start_again(self, pause: float, scope: anyio.CancelScope) -> None:
         assert self.parent is not None  # noqa: S101 - who is asked to start again has started before

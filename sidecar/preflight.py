@@ -16,9 +16,11 @@ from sidecar.contract import PassingMemo
 from sidecar.core.errors import SidecarError
 from sidecar.core.plan import Plan, ProbePlan, Target
 from sidecar.core.releases.memory import Memory
+from sidecar.core.releases.release import KnownGood
 from sidecar.core.rules import PlatformKind, PreflightPlan, ReleaseMode
 from sidecar.core.verdict import Outcome, Verdict
 from sidecar.engine import CONCURRENCY, close, execute
+from sidecar.gateway.child import Command, CommandError, require
 from sidecar.ledger.recall import read, remember
 from sidecar.ledger.records import Ledger
 from sidecar.linux.program import Ended, run_program
@@ -104,17 +106,26 @@ def _read_migrations(rules: PreflightPlan, ended: Ended, secrets: frozenset[str]
 
 async def _rollback(plan: Plan) -> AsyncIterator[Item]:
     """Look whether a bad release could be rolled back: who would do it, who keeps count of it, and to what."""
-    async with aclosing(open_store(plan.state, plan.server.port)) as store:
-        memory, item = await _recall(plan, store)
-        yield item
+    try:
+        async with aclosing(open_store(plan.state, plan.server.port)) as store:
+            memory, item = await _recall(plan, store)
+    except StoreError as error:
+        memory, item = None, Item("store", Outcome.FAIL, str(error))
+    yield item
+    try:
         platform = open_platform(plan, user_agent=USER_AGENT)
-        if platform is None:
-            yield Item("platform", *_without_platform(plan))
-            return
-        async with aclosing(platform):
-            yield await _accepted(platform)
-            if memory is not None:
-                yield await _restorable(platform, memory)
+    except PlatformError as error:
+        yield Item("platform", Outcome.FAIL, str(error))
+        return
+    if platform is None:
+        yield Item("platform", *_without_platform(plan))
+        if memory is not None and plan.rollback.platform is PlatformKind.PARENT:
+            yield await _startable(memory.target)
+        return
+    async with aclosing(platform):
+        yield await _accepted(platform)
+        if memory is not None:
+            yield await _restorable(platform, memory)
 
 
 async def _recall(plan: Plan, store: Store) -> tuple[Memory | None, Item]:
@@ -142,12 +153,29 @@ async def _accepted(platform: Platform) -> Item:
 async def _restorable(platform: Platform, memory: Memory) -> Item:
     """Whether there is something to go back to stops no deployment: after a long time there never is."""
     if memory.target is None:
-        return Item("last good release", Outcome.WARN, "none is known yet: a bad release would be held")
+        return _NONE_KNOWN
     try:
         found = await platform.find(memory.target)
     except SidecarError as error:
         return Item("last good release", Outcome.WARN, f"a bad release would be held: {error}")
     return Item("last good release", Outcome.PASS, f"{memory.target.release} can be restored: {found.deployment}")
+
+
+_NONE_KNOWN = Item("last good release", Outcome.WARN, "none is known yet: a bad release would be held")
+
+
+async def _startable(target: KnownGood | None) -> Item:
+    """Look whether the sidecar itself could start the last good release."""
+    if target is None:
+        return _NONE_KNOWN
+    if not target.command:
+        why = f"no sidecar has started {target.release}, so its command is not known"
+        return Item("last good release", Outcome.WARN, f"a bad release would be held: {why}")
+    try:
+        await anyio.to_thread.run_sync(require, Command(target.command, os.environ))
+    except CommandError as error:
+        return Item("last good release", Outcome.WARN, f"a bad release would be held: {error}")
+    return Item("last good release", Outcome.PASS, f"{target.release} can be restored: {target.command[0]} is there")
 
 
 def _without_platform(plan: Plan) -> tuple[Outcome, str]:

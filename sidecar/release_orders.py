@@ -39,7 +39,7 @@ class ReleaseOrders:
                 case orders.Promote(reason):
                     self._record(ReleasePromoted(reason, by))
                     message = f"release {self._running()} is good, and what a later one is rolled back to"
-                    return Answer(done=True, message=message)
+                    return Answer(done=True, message=f"{message}; {await self._kept()}")
                 case orders.Rollback(reason, release, force):
                     return await self._roll_back(reason, release, by, force=force)
                 case orders.Releases():
@@ -49,13 +49,8 @@ class ReleaseOrders:
 
     async def _hold(self, hold: Hold) -> Answer:
         self._record(HoldBegun(hold))  # first of all it holds
-        if not self._releases.is_lasting:
-            kept = "it is not written down, and ends with the sidecar: set state.dir or STATE_DIRECTORY"
-        elif await self._releases.flush(KEPT_WITHIN):
-            kept = "it lasts until sidecar unhold"
-        else:
-            kept = "the store fails: until it works again, it holds for this replica alone, and ends with the sidecar"
-        return Answer(done=True, message=f"all automation is stopped: no drain, no promotion, no rollback; {kept}")
+        stopped = "all automation is stopped until sidecar unhold: no drain, no promotion, no rollback"
+        return Answer(done=True, message=f"{stopped}; {await self._kept()}")
 
     async def _unhold(self, by: str) -> Answer:
         was_on = self._state().memory.hold is not None
@@ -72,14 +67,19 @@ class ReleaseOrders:
         self._record(RollbackOrdered(target, reason, by, force))
         order = self._state().rollback.order
         chosen = order.target.release if order is not None else release
-        return Answer(
-            done=True,
-            message=f"rolling back from release {self._running()} to {chosen}; `sidecar releases` tells how far it is",
-        )
+        message = f"rolling back from release {self._running()} to {chosen}; `sidecar releases` tells how far it is"
+        return Answer(done=True, message=f"{message}; {await self._kept()}")
+
+    async def _kept(self) -> str:
+        """Wait until what was said is written down, and say whether it is."""
+        if not self._releases.is_lasting:
+            return "it is not written down, and ends with the sidecar: set state.dir or STATE_DIRECTORY"
+        if await self._releases.flush(KEPT_WITHIN):
+            return "it is written down"
+        return "the store fails: until it works again, it counts for this replica alone, and ends with the sidecar"
 
     def _running(self) -> str:
-        release = self._state().release
-        return release.id if release is not None else "?"
+        return self._state().running or "?"
 
     def _document(self, stored: Stored) -> dict[str, Any]:
         """Show releases and rollbacks, the newest first. Times are Unix times."""

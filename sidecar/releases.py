@@ -25,6 +25,7 @@ from sidecar.ledger.patience import Patience
 from sidecar.ledger.recall import known_as, read, remember, standings
 from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.ledger.standing import recall_standing, save_standing
+from sidecar.ledger.tidying import tidy
 from sidecar.platforms.contract import Platform
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ class Releases:
 
     async def _keep_tidy(self) -> None:
         while True:
-            await self._patiently(lambda: self.ledger.tidy(self._plan.release.id, time()))
+            sinks = self._state().plan.notify.sinks
+            await self._patiently(partial(tidy, self.ledger, self._plan.release.id, time(), sinks=sinks))
             await anyio.sleep(TIDY_EVERY)
 
     async def _keep_writing(self) -> None:

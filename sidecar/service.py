@@ -63,7 +63,7 @@ async def serve(
     store = open_store(plan.state, plan.server.port)
     journal = _make_journal(plan, store, lambda: agent, tell)
     log = tell if journal is None else partial(_tell_all, (tell, journal.note_event))
-    notifier = Notifier(plan, store, publish=board.show_sinks, log=log)
+    notifier = Notifier(plan, store, running=lambda: agent.tracker.state.running, publish=board.show_sinks, log=log)
     tell = partial(_tell_all, (log, notifier.tell))
     observe = _forget if journal is None else journal.note
     agent = Agent(plan, store=store, publish=board.publish, tell=tell, command=command, observe=observe)

@@ -25,6 +25,25 @@ from sidecar.registry import known_kinds, load_kind
 pytestmark = pytest.mark.anyio
 
 
+OWN_STORE = """
+derive = false
+[probes.web]
+kind = "tcp"
+[state]
+store = "redis"
+"""
+
+RAILWAY = """
+[rollback]
+platform = "railway"
+[railway]
+api_url = "{url}"
+project = "p"
+environment = "e"
+service = "s"
+"""
+
+
 def plan(text: str, **environ: str) -> Plan:
     """Read a plan with the built-in kinds."""
     return load(text, environ, load_kind=load_kind, known_kinds=known_kinds)
@@ -151,6 +170,59 @@ async def known_good(deployment: str) -> BrittleStore:
     await Ledger(store, "web").save_release(good)
     await Ledger(store, "web").save_good(KnownGood(release="1", at=1.0, deployments=(deployment,)))
     return store
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "row", "why"),
+    [
+        (
+            OWN_STORE,
+            {"REDIS_URL": "redis://app:hunter2@cache?nonsense=1"},
+            "store",
+            "nonsense",
+        ),
+        (RAILWAY.format(url="http://api.example"), {"RAILWAY_API_TOKEN": "hunter2hunter2"}, "platform", "use https"),
+        (
+            RAILWAY.format(url="https://api.example"),
+            {"RAILWAY_API_TOKEN": "hunter2 hunter2"},
+            "platform",
+            "no token has",
+        ),
+    ],
+)
+async def test_what_cannot_be_used_at_all_is_a_row_that_fails(
+    text: str, environ: dict[str, str], row: str, why: str
+) -> None:
+    """That is what a preflight is there to find; the rest is looked at, and no secret is shown."""
+    found = await rows(plan(text, **environ))
+    outcome, reason = found[row]
+    assert outcome is Outcome.FAIL
+    assert why in reason
+    assert "hunter2" not in f"{found}"
+    assert set(found) >= {"configuration", "store", "platform"}
+
+
+@pytest.mark.parametrize(
+    ("command", "outcome", "reason"),
+    [
+        ((sys.executable, "-V"), Outcome.PASS, f"1 can be restored: {sys.executable} is there"),
+        (("/no/such/gateway",), Outcome.WARN, "a bad release would be held: cannot start '/no/such/gateway': "),
+        ((), Outcome.WARN, "a bad release would be held: no sidecar has started 1, so its command is not known"),
+        (None, Outcome.WARN, "none is known yet: a bad release would be held"),
+    ],
+)
+async def test_a_parent_looks_whether_it_could_start_the_last_good_release(
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...] | None, outcome: Outcome, reason: str
+) -> None:
+    """Its program has to be there still."""
+    store = BrittleStore()
+    if command is not None:
+        good = ReleaseRecord(id="1", phase=ReleasePhase.GOOD, since=1.0, updated=1.0, command=command)
+        await Ledger(store, "z").save_release(good)
+    monkeypatch.setattr(preflight, "open_store", lambda *_: store)
+    found = await rows(plan('[release]\nid = "2"\n[rollback]\nplatform = "parent"\n'))
+    assert found["last good release"][0] is outcome
+    assert found["last good release"][1].startswith(reason)
 
 
 async def test_the_platform_is_asked_for_the_last_good_release(

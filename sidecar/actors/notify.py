@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
 from sidecar.clock import boottime
 from sidecar.core.events import Event, EventKind
@@ -21,6 +22,7 @@ from sidecar.core.severity import Severity
 from sidecar.store import replica_name, replica_of
 from sidecar.store.contract import AGAIN_AFTER, Store, StoreError
 from sidecar.store.naming import name_of
+from sidecar.store.streams import outbox_of
 
 if TYPE_CHECKING:
     from sidecar.actors.outbox import Outbox
@@ -38,8 +40,8 @@ LOOK_AFTER = 3600.0
 class Notifier:
     """Hears events by ``tell``, and sends what follows while ``run`` runs.
 
-    ``publish`` gets how it goes with the sinks, whenever that is another; ``log`` hears of sinks that fail, and must
-    not lead back here.
+    ``running`` names the release that runs; ``publish`` gets how it goes with the sinks, whenever that is another;
+    ``log`` hears of sinks that fail, and must not lead back here.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Notifier:
         plan: Plan,
         store: Store,
         *,
+        running: Callable[[], str | None],
         publish: Callable[[tuple[SinkState, ...]], None],
         log: Callable[[Event], None],
     ) -> None:
@@ -54,7 +57,8 @@ class Notifier:
         self._store = store
         self._publish = publish
         self._log = log
-        self._teller = teller_of(plan)
+        self._rules = teller_of(plan)
+        self._running = running
         self._telling = Telling()
         self._heard: deque[tuple[Event, float]] = deque(maxlen=HEARD_AT_MOST)
         self._wake = asyncio.Event()
@@ -72,7 +76,7 @@ class Notifier:
 
     def replan(self, plan: Plan) -> None:
         """Go by new rules; sinks whose table has changed are opened anew, and what waits for them goes on waiting."""
-        self._teller = teller_of(plan)
+        self._rules = teller_of(plan)
         self._set_up(plan)
         self._wake.set()
 
@@ -115,7 +119,7 @@ class Notifier:
             name,
             sink,
             self._store,
-            name_of("outbox", self._replica, name),
+            outbox_of(self._replica, name),
             keep_trying=keep_trying,
             open_sink=open_sink,
             changed=self._show,
@@ -168,8 +172,12 @@ class Notifier:
                 await anyio.sleep(AGAIN_AFTER)
 
     @property
+    def _teller(self) -> Teller:
+        return replace(self._rules, release=self._running())
+
+    @property
     def _memory(self) -> str:
-        return name_of("notices", self._replica)
+        return name_of("replica", self._replica, "notices")
 
     def _states(self) -> tuple[SinkState, ...]:
         return tuple(outbox.state for outbox in self._outboxes.values())

@@ -88,6 +88,17 @@ class Parent:
         if self._child is not None:
             self._child.send(number)
 
+    async def end(self, grace: float) -> None:
+        """End the command with SIGTERM, and with SIGKILL if it has not ended within ``grace`` seconds."""
+        if self._child is None:
+            return
+        child, ended = self._child, self._ended
+        child.send(signal.SIGTERM)
+        with anyio.move_on_after(grace):
+            await ended.wait()
+            return
+        child.send(signal.SIGKILL)
+
     def kill(self) -> None:
         """End the command with SIGKILL; what else is left of it is cleared away with it."""
         if self._child is not None:

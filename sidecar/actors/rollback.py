@@ -25,6 +25,7 @@ from sidecar.core.releases.rollback import (
     entry,
 )
 from sidecar.core.rules import RollbackPlan
+from sidecar.ledger.records import Ledger
 from sidecar.ledger.turns import Turns
 from sidecar.platforms.contract import Platform, PlatformError, Restoration, UnavailableError, UncertainError
 from sidecar.store.contract import Store, StoreError
@@ -141,6 +142,9 @@ class Rollback:
 
     async def _ask(self) -> Next:
         """Write down that the platform is being asked, and ask it, if that is still ours to do."""
+        hold = None if self._order.by else await self._seat.patiently(Ledger(self._store, self._replica).hold)
+        if hold is not None:  # said at another replica, perhaps a moment ago
+            return RollbackStep.HOLD, f"on hold by {hold.by}: {hold.reason}"
         asked = self._seat.record.asked + 1
 
         async def announce() -> bool:

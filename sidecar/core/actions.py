@@ -31,6 +31,10 @@ class ProbeNow(Struct, frozen=True):
     target: Target
 
 
+class EndChild(Struct, frozen=True):
+    """End the command, of which nobody is known who listens."""
+
+
 class StartChild(Struct, frozen=True):
     """Start the command again, after this pause in seconds."""
 
@@ -83,4 +87,4 @@ class BeginRollback(Struct, frozen=True):
 StoreAction = SaveRelease | SaveGood | SaveHold | SaveStanding | BeginRollback
 """What is done by way of the store, in this order."""
 
-Action = BeginDrain | CancelDrain | ProbeNow | StartChild | CancelStart | GiveUp | StoreAction
+Action = BeginDrain | CancelDrain | ProbeNow | EndChild | StartChild | CancelStart | GiveUp | StoreAction

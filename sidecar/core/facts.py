@@ -93,6 +93,15 @@ class DrainOrdered(Struct, frozen=True):
     by: str
 
 
+class ReplacementOrdered(Struct, frozen=True):
+    """In parent mode another command is to take the place of the one that runs.
+
+    Raises ``RefusedError`` where that one must not be ended.
+    """
+
+    reason: str
+
+
 class MemoryRecalled(Struct, frozen=True):
     """The store has been read."""
 
@@ -173,5 +182,6 @@ Fact = (
     | MaintenanceEnded
     | TimePassed
     | DrainOrdered
+    | ReplacementOrdered
     | ReleaseFact
 )

@@ -10,7 +10,7 @@ from sidecar.core.drain import SIGNALS, DrainPhase
 from sidecar.core.health import GATING, Check, CheckState, is_undecided, stale_at
 from sidecar.core.plan import OnFailure, ProbePlan
 from sidecar.core.policy import Begin, decide_drain, drain_due_at, is_sick
-from sidecar.core.releases.probation import is_paused
+from sidecar.core.releases.probation import is_excused, is_paused
 from sidecar.core.releases.release import ReleasePhase
 from sidecar.core.snapshot import TOO_OLD, Snapshot, health_at
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State, Withhold
@@ -147,7 +147,9 @@ def _release(state: State, now: float) -> Iterator[str]:
     if release is None or is_paused(state):
         return
     passed = now - release.since
-    if release.phase is ReleasePhase.STARTING:
+    if is_excused(state, release):
+        yield f"release {release.id} waits for an upstream: until all of them pass, release.start_within does not run"
+    elif release.phase is ReleasePhase.STARTING:
         yield f"release {release.id} is bad in {_seconds(rules.start_within - passed)} unless it has started"
     elif release.phase is ReleasePhase.BAKING and passed < rules.bake:
         yield f"release {release.id} is good in {_seconds(rules.bake - passed)} unless a fault is found"

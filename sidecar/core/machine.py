@@ -21,6 +21,7 @@ from sidecar.core.facts import (
     MaintenanceEnded,
     ObserverLate,
     ProbeReported,
+    ReplacementOrdered,
     Replanned,
     StopRequested,
     TimePassed,
@@ -92,7 +93,7 @@ def _take_in(state: State, fact: Fact, now: float) -> tuple[State, tuple[Action,
             return stop_requested(state)
         case TimePassed():
             return state, ()
-        case MaintenanceBegun() | MaintenanceEnded() | DrainOrdered():
+        case MaintenanceBegun() | MaintenanceEnded() | DrainOrdered() | ReplacementOrdered():
             return operator_spoke(state, fact, now)
         case Replanned():
             return _replanned(state, fact.plan, now)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from sidecar.core.actions import Action, CancelDrain
+from sidecar.core.blame import is_unhealthy_by_itself
 from sidecar.core.drain import DrainPhase, DrainState, DrainStep
 from sidecar.core.events import Event, EventKind
 from sidecar.core.facts import (
@@ -21,7 +22,7 @@ from sidecar.core.releases.narrate import tell_release
 from sidecar.core.restart import ChildPhase, restart_pause
 from sidecar.core.severity import Severity
 from sidecar.core.state import DeploymentStatus, GatewayPhase, State
-from sidecar.core.verdict import Outcome, Verdict
+from sidecar.core.verdict import Cause, Outcome, Verdict
 
 
 def tell(before: State, after: State, fact: Fact, actions: tuple[Action, ...], now: float) -> tuple[Event, ...]:
@@ -245,11 +246,13 @@ def _status(before: State, after: State, now: float) -> Iterator[Event]:
     }.get(new.status, Severity.INFO)
     if after.stopping or after.maintenance is not None or after.drain.phase is not DrainPhase.IDLE:
         severity = Severity.WARNING
+    is_own_fault = severity is Severity.ERROR and is_unhealthy_by_itself(after)
     answers = f"ready {_code(new.ready)}, live {_code(new.live)}, startup {_code(new.started)}"
     yield Event(
         kind=EventKind.STATUS_CHANGED,
         at=now,
         severity=severity,
+        cause=Cause.LOCAL if is_own_fault else None,
         before=old.status,
         after=new.status,
         message=f"{old.status.value} -> {new.status.value} ({answers})",

@@ -58,14 +58,30 @@ def refuse_order(state: State) -> str | None:
     """
     gateway, drain = state.gateway, state.drain
     reasons = (
-        (state.stopping, "the sidecar is stopping"),
-        (state.maintenance is not None, "maintenance is on, and no drain begins in it: sidecar maintenance off"),
+        *_never_ended(state),
         (drain.phase is not DrainPhase.IDLE, f"one is under way ({drain.phase}): {drain.reason}"),
-        (not state.plan.drain.enabled, "drain.enabled is false: the gateway is never signalled"),
         (gateway.phase is GatewayPhase.GONE, "the gateway's process is gone, so there is nothing to drain"),
         (gateway.process is None, _unproven(gateway)),
     )
     return next((why for refused, why in reasons if refused), None)
+
+
+def refuse_replacement(state: State) -> str | None:
+    """Tell why the command must not be ended for another one to take its place; None when it may.
+
+    The sidecar has started it, so that it need not be proven; a drain that is under way is just what is wanted.
+    """
+    shadow = (state.plan.drain.shadow, "drain.shadow is true: the gateway is never signalled")
+    return next((why for refused, why in (*_never_ended(state), shadow) if refused), None)
+
+
+def _never_ended(state: State) -> tuple[tuple[bool, str], ...]:
+    """Name what forbids to end the gateway, whoever has ordered it."""
+    return (
+        (state.stopping, "the sidecar is stopping"),
+        (state.maintenance is not None, "maintenance is on, and no drain begins in it: sidecar maintenance off"),
+        (not state.plan.drain.enabled, "drain.enabled is false: the gateway is never signalled"),
+    )
 
 
 def still_due(state: State) -> bool:

@@ -145,3 +145,8 @@ class State(Struct, frozen=True, kw_only=True):
     withheld: Withhold | None = None
     """The drain that is due but withheld at present."""
     withheld_counts: Mapping[Guard, int] = {}
+
+    @property
+    def running(self) -> str | None:
+        """The release that runs: the one that is deployed here or, where it was rolled back here, the earlier one."""
+        return self.release.id if self.release is not None else self.plan.release.id

@@ -22,9 +22,10 @@ from sidecar.core.journal.flight import Flight, freeze, is_bad
 from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
 from sidecar.core.snapshot import Snapshot
+from sidecar.journal.kept import FLIGHTS_KEPT, KEPT
 from sidecar.journal.recorder import Recorder
-from sidecar.journal.streams import FLIGHTS_KEPT, KEPT, flights_of, journal_of
 from sidecar.store.contract import Store, StoreError
+from sidecar.store.streams import flights_of, journal_of
 
 Figures = Mapping[str, str | int | float]
 

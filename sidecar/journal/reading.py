@@ -7,8 +7,9 @@ import msgspec
 
 from sidecar.core.journal.entries import Entry, read_entry
 from sidecar.core.journal.flight import Flight
-from sidecar.journal.streams import FLIGHTS_KEPT, KEPT, flights_of, journal_of
+from sidecar.journal.kept import FLIGHTS_KEPT, KEPT
 from sidecar.store.contract import Store
+from sidecar.store.streams import flights_of, journal_of
 
 _TOLD_AT_MOST = 10
 """Lines that cannot be read are told one by one up to here, and counted beyond."""

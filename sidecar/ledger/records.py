@@ -12,13 +12,7 @@ from sidecar.core.releases.rollback import RollbackRecord
 from sidecar.core.releases.sample import Sample
 from sidecar.store.contract import Store
 from sidecar.store.documents import decode, encode, load, load_all
-from sidecar.store.naming import name_of
-
-KEPT_FOR = 90 * 86_400.0
-"""Seconds after which a release, a rollback or a replica is forgotten of which nothing was heard since."""
-
-RELEASES_KEPT = 100
-"""So many releases are remembered, those that were written of last: all are read whenever replicas catch up."""
+from sidecar.store.naming import name_of, word_of
 
 
 class ReleaseRecord(Struct, frozen=True, kw_only=True):
@@ -126,8 +120,12 @@ class Ledger:
         found = await load_all(self.store, RollbackRecord, "rollback")
         return sorted(found, key=lambda record: (record.begun, record.seen), reverse=True)
 
+    async def forget_release(self, record: ReleaseRecord) -> None:
+        """Forget what one replica has seen of a release."""
+        await self.store.remove(name_of("release", record.id, record.replica))
+
     async def forget_rollback(self, release: str) -> None:
-        """Forget that a release was rolled back: a person has called it good, and it may be restored again."""
+        """Forget that a release was rolled back."""
         await self._remove_all(f"{name_of('rollback', release)}/")
 
     async def save_latches(self, latches: Latches) -> None:
@@ -147,25 +145,18 @@ class Ledger:
         drains = await load(self.store, self._own("drains"), Drains)
         return drains.begun if drains else ()
 
-    async def tidy(self, current: str | None, now: float) -> None:
-        """Say that this replica is there, and forget what is older than anybody will ask for.
-
-        Of the current release nothing is forgotten, however long it has been running, and the last good one is not
-        forgotten for others that came after it.
-        """
+    async def show_up(self, now: float) -> None:
+        """Write down that this replica is there."""
         await self.store.put(self._own("seen"), encode(Seen(now)))
-        since, good, records = now - KEPT_FOR, await self.good(), await self.releases()
-        latest = {*[*dict.fromkeys(record.id for record in records)][:RELEASES_KEPT], good.release if good else None}
-        for record in records:
-            if record.id != current and (record.updated < since or record.id not in latest):
-                await self.store.remove(name_of("release", record.id, record.replica))
-        rollbacks = await self.rollbacks()
-        kept = {current, *(rollback.release for rollback in rollbacks if rollback.seen >= since)}
-        for release in {rollback.release for rollback in rollbacks} - kept:
-            await self._remove_all(f"{name_of('rollback', release)}/")
-        for name, value in (await self.store.documents("replica/")).items():
-            if name.endswith("/seen") and decode(name, value, Seen).at < since:
-                await self._remove_all(name.removesuffix("seen"))
+
+    async def gone(self, since: float) -> list[str]:
+        """Name the replicas of which nothing was heard since then."""
+        seen = (item for item in (await self.store.documents("replica/")).items() if item[0].endswith("/seen"))
+        return [word_of(name.split("/")[1]) for name, value in seen if decode(name, value, Seen).at < since]
+
+    async def forget_replica(self, replica: str) -> None:
+        """Forget everything that a replica has kept for itself."""
+        await self._remove_all(f"{name_of('replica', replica)}/")
 
     async def _remove_all(self, prefix: str) -> None:
         for name in await self.store.documents(prefix):

@@ -24,7 +24,8 @@ class ParentPlatform(Platform):
         """Take what the parent can do.
 
         ``require`` raises ``SidecarError`` when there is no such program; ``replace`` drains what runs and starts this
-        instead; ``running`` tells what was started last; ``is_ready`` whether it takes traffic.
+        instead, and raises it where what runs must not be ended; ``running`` tells what was started last; ``is_ready``
+        whether it takes traffic.
         """
         self._require = require
         self._replace = replace
@@ -49,7 +50,10 @@ class ParentPlatform(Platform):
 
     async def roll_back(self, target: KnownGood, found: Restorable, bad: str) -> None:  # noqa: ARG002 - as every platform
         """Drain what runs, and have the earlier command started."""
-        self._replace(target.command)
+        try:
+            self._replace(target.command)
+        except SidecarError as error:
+            raise PlatformError(str(error)) from None
 
     async def progress(self, target: KnownGood, found: Restorable) -> Progress:  # noqa: ARG002 - as every platform
         """Look what runs, and whether it takes traffic."""

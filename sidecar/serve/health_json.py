@@ -164,7 +164,7 @@ def _detailed(
         status=status,
         deployment_status=health.status,
         version=about.version,
-        release_id=snapshot.state.release.id if snapshot.state.release else plan.release.id,
+        release_id=snapshot.state.running,
         service_id=about.service_id,
         description="health of an MCP gateway and its upstreams, seen by the sidecar beside it",
         output="; ".join(health.reasons) or None,

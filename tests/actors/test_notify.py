@@ -53,7 +53,8 @@ class Desk:
         self.sinks = {}
         self.log = []
         store.moved = self.moved.set
-        self.notifier = Notifier(plan_, store, publish=self._publish, log=self._log)
+        self.running = plan_.release.id
+        self.notifier = Notifier(plan_, store, running=lambda: self.running, publish=self._publish, log=self._log)
 
     def _publish(self, sinks):
         self.sinks = {each.name: each for each in sinks}
@@ -97,6 +98,15 @@ async def test_what_happens_is_told():
     assert state.last_success is not None
     assert replace(state, last_success=None) == SinkState(name="ops", kind=SinkKind.WEBHOOK, delivered=1)
     assert desk.log == []
+
+
+async def test_messages_name_the_release_that_runs():
+    """In parent mode an earlier one may run than the one of the configuration."""
+    async with receiving() as receiver, at_work(planned(ops=sink(receiver))) as desk:
+        for running in ("2", "1"):
+            desk.running = running
+            desk.tell(status("unhealthy" if running == "2" else "ready"))
+            assert (await receiver.next()).event["data"]["release"] == running
 
 
 async def cut(peer):

@@ -14,7 +14,7 @@ from servers.stores import DictStore
 from sidecar.actors.rollback import Rollback
 from sidecar.actors.seat import Pace
 from sidecar.core.errors import IllegalTransitionError
-from sidecar.core.releases.release import KnownGood
+from sidecar.core.releases.release import Hold, KnownGood
 from sidecar.core.releases.rollback import (
     Restorable,
     RollbackOrder,
@@ -24,6 +24,7 @@ from sidecar.core.releases.rollback import (
     advance,
 )
 from sidecar.core.rules import RollbackPlan
+from sidecar.ledger.records import Ledger
 from sidecar.ledger.turns import confirm
 from sidecar.platforms import graphql
 from sidecar.platforms.command import Command
@@ -64,9 +65,9 @@ class Replica:
         self.steps.append(step)
         self.details.append(detail)
 
-    async def roll_back(self, target, *, anew=False, within=2.0, verify_within=20.0):
+    async def roll_back(self, target, *, by=None, anew=False, within=2.0, verify_within=20.0):
         """Carry a rollback of release 2 out, to its end; give the phase it ends in."""
-        order = RollbackOrder(release="2", target=target, anew=anew)
+        order = RollbackOrder(release="2", target=target, by=by, anew=anew)
         self.phase, self.steps, self.details = RollbackPhase.IDLE, [], []
         actor = Rollback(
             order,
@@ -130,6 +131,17 @@ async def test_what_is_about_to_be_done_is_written_down_before(railway, replica,
     await replica().roll_back(TARGET)
     assert [(record.phase, record.asked) for record in seen] == [(RollbackPhase.ASKING, 1)]
     assert seen[0].found == Restorable("d-1", ("d-2", "d-1"))
+
+
+@pytest.mark.parametrize(("by", "asks"), [(None, False), ("root", True)])
+async def test_who_asks_looks_once_more_whether_somebody_has_said_hold(railway, replica, store, by, asks):
+    """Perhaps at another replica, a moment ago; whoever has ordered a rollback himself has meant it."""
+    await Ledger(store, "z").save_hold(Hold(reason="an incident", by="root", at=1.7e9))
+    own = replica()
+    phase = await own.roll_back(TARGET, by=by)
+    assert phase is (RollbackPhase.VERIFIED if asks else RollbackPhase.HELD)
+    assert bool(railway.rollbacks) is asks
+    assert asks or own.details[-1] == "on hold by root: an incident"
 
 
 async def test_a_rollback_whose_deployment_fails_is_failed(railway, replica):

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sidecar.core.actions import BeginDrain, StartChild
+from sidecar.core.actions import BeginDrain, EndChild, StartChild
 from sidecar.core.drain import SIGNALS, DrainPhase, DrainStep
 from sidecar.core.errors import IllegalTransitionError, RefusedError
 from sidecar.core.facts import (
@@ -19,6 +19,7 @@ from sidecar.core.facts import (
     MaintenanceEnded,
     ObserverLate,
     ProbeReported,
+    ReplacementOrdered,
     Replanned,
     StopRequested,
     TimePassed,
@@ -63,7 +64,7 @@ class AnyOrder(RuleBasedStateMachine):
             assert isinstance(fact, DrainAdvanced), "only a drain's step can be refused"
             return
         except RefusedError:
-            assert isinstance(fact, DrainOrdered), "only an order can be refused"
+            assert isinstance(fact, DrainOrdered | ReplacementOrdered), "only an order can be refused"
             return
         assert stepped == step_in_full(before, fact, self.now), "the shortcut has led elsewhere"
         self.state, _, actions = stepped
@@ -74,6 +75,11 @@ class AnyOrder(RuleBasedStateMachine):
         for action in actions:
             if isinstance(action, BeginDrain):
                 self.drain_began(before, action)
+            if isinstance(action, EndChild):
+                assert isinstance(fact, ReplacementOrdered)
+                assert before.drain.phase is DrainPhase.IDLE
+                assert before.plan.drain.enabled
+                assert self.state.maintenance is None
             if isinstance(action, StartChild):
                 assert isinstance(fact, ChildEnded)
                 assert not self.state.stopping
@@ -182,6 +188,7 @@ class AnyOrder(RuleBasedStateMachine):
                     self.reloaded,
                     self.stop_is_asked_for,
                     self.a_drain_is_ordered,
+                    self.a_replacement_is_ordered,
                     self.maintenance_begins,
                     self.maintenance_ends,
                     self.nothing_but_time,
@@ -246,6 +253,10 @@ class AnyOrder(RuleBasedStateMachine):
     def a_drain_is_ordered(self, _):
         """An operator wants a drain: it begins, or it is refused and changes nothing."""
         self.take(DrainOrdered("an order", "root"))
+
+    def a_replacement_is_ordered(self, _):
+        """Parent mode: the command is drained, or ended, or goes on; it is never counted as a crash."""
+        self.take(ReplacementOrdered("an earlier release takes its place"))
 
     def maintenance_begins(self, draw):
         """An operator takes the replica out: no drain goes on that has not signalled."""

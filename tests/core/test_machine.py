@@ -107,6 +107,17 @@ def test_a_failing_check_does_what_its_on_failure_says(failing, answers):
     assert sidecar.see({failing: P}).answers == ("ready", 200, 200, 200)
 
 
+@pytest.mark.parametrize(
+    ("name", "evidence", "cause"),
+    [("web", Evidence.SILENT, "local"), ("web", Evidence.MISCONFIGURED, None), ("db", Evidence.SILENT, None)],
+)
+def test_an_unhealthy_status_tells_whose_fault_it_is_where_that_is_proven(name, evidence, cause):
+    """The gateway's own, or nobody's as far as one replica can tell."""
+    events = Sidecar().started().fail(name, 3, evidence=evidence).events
+    (event,) = [each for each in events if each.kind is EventKind.STATUS_CHANGED and each.after == "unhealthy"]
+    assert event.cause == cause
+
+
 def test_a_check_that_is_only_observed_changes_nothing():
     """``observe`` is shown and counted, no more."""
     trial = probe("trial", target=Target.UPSTREAM, on_failure=OnFailure.OBSERVE, startup=False)

@@ -4,8 +4,9 @@ import pytest
 from builders import plan, probe, process, verdict
 from msgspec.structs import replace
 
-from sidecar.core.actions import CancelStart, GiveUp, StartChild
+from sidecar.core.actions import BeginDrain, CancelStart, EndChild, GiveUp, StartChild
 from sidecar.core.drain import DrainPhase, DrainStep
+from sidecar.core.errors import RefusedError
 from sidecar.core.events import EventKind
 from sidecar.core.facts import (
     ChildEnded,
@@ -13,7 +14,9 @@ from sidecar.core.facts import (
     DrainAdvanced,
     GatewayAppeared,
     GatewayExited,
+    MaintenanceBegun,
     ProbeReported,
+    ReplacementOrdered,
     StopRequested,
 )
 from sidecar.core.identity import Ending
@@ -21,6 +24,7 @@ from sidecar.core.machine import begin_state, step
 from sidecar.core.plan import ParentPlan
 from sidecar.core.restart import ChildPhase, ChildState, decide_restart
 from sidecar.core.severity import Severity
+from sidecar.core.state import Maintenance
 from sidecar.core.verdict import Evidence, Outcome
 
 RULES = ParentPlan(restart_backoff=1.0, restart_backoff_max=5.0, max_restarts=4, restart_window=100.0)
@@ -103,6 +107,42 @@ class AsParent:
 
 CRASH = ChildEnded(Ending(0, "has ended with status 0"))
 GONE = GatewayExited(process(1, 1000.0))
+
+
+REPLACEMENT = ReplacementOrdered("an earlier release takes its place")
+
+
+def test_a_command_that_is_replaced_is_drained_as_any_other():
+    """Its requests are not cut; what ends by a drain is started again at once, and is no crash."""
+    sidecar = AsParent().ready().take(REPLACEMENT)
+    assert sidecar.actions[-1] == BeginDrain(sidecar.state.gateway.process, REPLACEMENT.reason)
+    assert sidecar.take(REPLACEMENT).actions.count(sidecar.actions[-1]) == 1
+
+
+def test_a_command_that_is_replaced_and_does_not_listen_is_ended():
+    """There is nobody to drain. Its end is no crash, and the other one is started at once."""
+    sidecar = AsParent().take(ChildStarted(process(1, 1000.0)), REPLACEMENT)
+    assert sidecar.actions[-1] == EndChild()
+    sidecar.take(CRASH)
+    assert sidecar.actions[-1] == StartChild(0.0)
+    assert sidecar.state.child.crashes == ()
+    assert sidecar.take(REPLACEMENT).actions[-1] == StartChild(0.0)
+
+
+@pytest.mark.parametrize(
+    ("drain", "fact", "why"),
+    [
+        ({"enabled": False}, None, "drain.enabled is false"),
+        ({"shadow": True}, None, "drain.shadow is true"),
+        ({}, StopRequested(), "the sidecar is stopping"),
+        ({}, MaintenanceBegun(Maintenance(reason="a move", by="root", since=1000.0, until=9e9)), "maintenance is on"),
+    ],
+)
+def test_a_command_that_must_not_be_ended_is_not_replaced(drain, fact, why):
+    """Whoever has said that the gateway is left alone is obeyed by a rollback as well."""
+    sidecar = AsParent(**drain).ready().take(*(() if fact is None else (fact,)))
+    with pytest.raises(RefusedError, match=f"cannot end the gateway: {why}"):
+        sidecar.take(REPLACEMENT)
 
 
 @pytest.mark.parametrize("facts", [[GONE, CRASH], [CRASH, GONE]])

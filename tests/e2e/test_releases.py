@@ -103,7 +103,7 @@ def test_what_is_known_of_releases_is_shown_and_can_be_ordered(service: Service)
     assert shown.stdout.splitlines()[1].startswith("2 *      good")
     assert shown.stdout.splitlines()[2].startswith("1        good")
     held = second.says("hold", "--reason", "an incident")
-    assert "it lasts until sidecar unhold" in held.stdout
+    assert "it is written down" in held.stdout
     assert "on hold by" in second.says("rollback", "--yes").stderr
     assert second.says("unhold").returncode == 0
     unknown = second.says("rollback", "0", "--yes")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -118,3 +119,24 @@ def test_a_parent_that_is_killed_while_it_rolls_back_comes_to_the_same_end(
             again.event("status_changed", after="ready")
         again.signal(signal.SIGTERM)
         assert again.exit_status() == 5
+
+
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
+"""A program that listens nowhere, and does not care to be asked to end."""
+
+
+def test_a_parent_kills_a_command_that_cannot_be_drained(deployment: Deployment) -> None:
+    """Nobody listens, so there is nobody to drain: the earlier command is started all the same, and takes traffic."""
+    earlier = deployment.parent(PARENT.format(release="1"), deployment.gateway_command())
+    earlier.event("release_changed", after="good")
+    earlier.signal(signal.SIGTERM)
+    assert earlier.exit_status() == 0
+    impatient = PARENT.replace("[drain]", '[drain]\ngrace = "100ms"').replace(
+        "[release]", '[release]\nstart_within = "2s"'
+    )
+    deaf = deployment.parent(impatient.format(release="2"), [sys.executable, "-c", DEAF])
+    deaf.event("release_changed", after="bad")
+    ended = deaf.event("child_ended")
+    assert "the sidecar has asked for that, and starts it again at once" in ended["message"]
+    deaf.event("status_changed", after="ready")
+    deaf.event("release_changed", after="good", message="release 1 is good: it runs again, in the place of 2")

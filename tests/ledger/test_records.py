@@ -12,7 +12,8 @@ from sidecar.core.releases.baseline import Baseline
 from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.releases.rollback import Restorable, RollbackPhase, RollbackRecord
 from sidecar.core.releases.sample import Sample
-from sidecar.ledger.records import KEPT_FOR, RELEASES_KEPT, Latches, Ledger, ReleaseRecord
+from sidecar.ledger.records import Latches, Ledger, ReleaseRecord
+from sidecar.ledger.tidying import KEPT_FOR, RELEASES_KEPT, STREAMS_KEPT_FOR, tidy
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store, StoreError
 from sidecar.store.documents import encode
@@ -159,7 +160,7 @@ async def test_what_cannot_be_understood_is_told_with_its_name(store: Store, led
 async def test_what_nobody_will_ask_for_is_forgotten(store: Store, ledger: Ledger) -> None:
     """Old releases, their rollbacks, and replicas that are gone for long; nothing of the release that runs."""
     gone = Ledger(store, "gone")
-    await gone.tidy(None, NOW)
+    await gone.show_up(NOW)
     await gone.save_drains((NOW,))
     await gone.save_release(RECORD)
     await gone.save_release(replace(RECORD, id="current"))
@@ -167,10 +168,24 @@ async def test_what_nobody_will_ask_for_is_forgotten(store: Store, ledger: Ledge
     for name, seen in (("2.7.1/1", NOW), ("2.7.1/2", NOW), ("current/1", NOW), ("recent/1", NOW + KEPT_FOR)):
         await store.put(f"rollback/{name}", encode(replace(ROLLBACK, release=name[:-2], seen=seen)))
     await ledger.save_drains((NOW,))
-    await ledger.tidy("current", NOW + KEPT_FOR + 100.0)
+    await tidy(ledger, "current", NOW + KEPT_FOR + 100.0)
     assert {record.id for record in await ledger.releases()} == {"current", "recent"}
     assert {record.release for record in await ledger.rollbacks()} == {"current", "recent"}
     assert list(await store.documents("replica/")) == ["replica/one/drains", "replica/one/seen"]
+
+
+async def test_a_replica_that_is_gone_leaves_no_journal_behind(store: Store, ledger: Ledger) -> None:
+    """Nor what it has not told: each deployment brings new ones, and a full store takes nothing any more."""
+    streams = [f"{what}/{{}}{sink}" for what, sink in (("journal", ""), ("flights", ""), ("outbox", "/ops"))]
+    for replica in ("gone", "recent"):
+        for stream in streams:
+            await store.append(stream.format(replica), [b"1", b"2"], 10)
+    await Ledger(store, "gone").show_up(NOW)
+    await Ledger(store, "recent").show_up(NOW + 100.0)
+    await tidy(ledger, None, NOW + STREAMS_KEPT_FOR + 50.0, sinks=["ops"])
+    for stream in streams:
+        assert await store.read(stream.format("gone"), 10) == []
+        assert len(await store.read(stream.format("recent"), 10)) == 2
 
 
 async def test_no_more_releases_are_remembered_than_replicas_can_read_again_and_again(ledger: Ledger) -> None:
@@ -178,7 +193,7 @@ async def test_no_more_releases_are_remembered_than_replicas_can_read_again_and_
     for number in range(RELEASES_KEPT + 10):
         await ledger.save_release(replace(RECORD, id=f"{number}", updated=NOW + number))
     await ledger.save_good(KnownGood(release="3", at=NOW))
-    await ledger.tidy("5", NOW + 1000.0)
+    await tidy(ledger, "5", NOW + 1000.0)
     kept = {f"{number}" for number in range(10, RELEASES_KEPT + 10)} | {"3", "5"}
     assert {record.id for record in await ledger.releases()} == kept
 

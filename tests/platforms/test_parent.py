@@ -23,6 +23,7 @@ class Parent:
         self.running: Sequence[str] = ["/srv/2/gateway"]
         self.is_ready = False
         self.missing = False
+        self.refuses = False
         self.platform = ParentPlatform(
             require=self._require, replace=self._replace, running=lambda: self.running, is_ready=lambda: self.is_ready
         )
@@ -32,6 +33,8 @@ class Parent:
             raise SidecarError(f"cannot find {arguments[0]}")
 
     def _replace(self, arguments: Sequence[str]) -> None:
+        if self.refuses:
+            raise SidecarError("cannot end the gateway: maintenance is on")
         self.replaced_with = arguments
 
 
@@ -54,6 +57,14 @@ async def test_a_release_whose_program_is_gone_cannot_be_restored() -> None:
     parent.missing = True
     with pytest.raises(PlatformError, match="cannot restore 1: cannot find /srv/1/gateway"):
         await parent.platform.find(TARGET)
+
+
+async def test_a_gateway_that_must_not_be_ended_stays() -> None:
+    """The rollback is held for that reason."""
+    parent = Parent()
+    parent.refuses = True
+    with pytest.raises(PlatformError, match="cannot end the gateway: maintenance is on"):
+        await parent.platform.roll_back(TARGET, FOUND, "2")
 
 
 async def test_the_progress_is_what_runs_and_whether_it_takes_traffic() -> None:

@@ -27,7 +27,7 @@ from sidecar.store.passing import PassingStore
 
 pytestmark = pytest.mark.anyio
 
-STOPPED = "all automation is stopped: no drain, no promotion, no rollback; "
+STOPPED = "all automation is stopped until sidecar unhold: no drain, no promotion, no rollback; "
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ async def test_a_hold_is_in_force_and_written_down_when_it_is_answered() -> None
     store = await known()
     async with serving(store) as follower:
         answer = await say(follower, orders.Hold("an incident"))
-        assert answer == Answer(done=True, message=f"{STOPPED}it lasts until sidecar unhold")
+        assert answer == Answer(done=True, message=f"{STOPPED}it is written down")
         hold = follower.tracker.state.memory.hold
         assert (hold.reason, hold.by) == ("an incident", "root")
         assert hold.at == pytest.approx(time(), abs=60.0)
@@ -98,7 +98,7 @@ async def test_a_hold_that_the_store_cannot_keep_holds_here() -> None:
         with store.failing():
             answer = await say(follower, orders.Hold("an incident"))
             assert answer.done
-            assert "the store fails: until it works again, it holds for this replica alone" in answer.message
+            assert "the store fails: until it works again, it counts for this replica alone" in answer.message
             assert follower.tracker.state.memory.hold is not None
             answer = await say(follower, orders.Unhold("over"))
             assert not answer.done
@@ -123,11 +123,26 @@ async def test_a_release_that_is_promoted_is_good() -> None:
     store = await known()
     async with serving(store) as follower:
         answer = await say(follower, orders.Promote("looked at it"))
-        assert answer == Answer(done=True, message="release 2 is good, and what a later one is rolled back to")
-        record = (await follower.written())["2", "a"]
+        good = "release 2 is good, and what a later one is rolled back to"
+        assert answer == Answer(done=True, message=f"{good}; it is written down")
+        [record] = [each for each in await Ledger(store, "z").releases() if each.replica == "a"]
+        names = [name for name, value in store.written if name == "good" or b'"phase":"good"' in value]
+        assert names[-2:] == ["good", "release/2/a"], "killed between the two, it is judged once more"
         assert (record.phase, record.by, record.reason) == (ReleasePhase.GOOD, "root", "promoted by root: looked at it")
         again = await say(follower, orders.Promote("once more"))
     assert again == Answer(done=False, message="cannot promote release 2: it is good already")
+
+
+async def test_a_promotion_that_the_store_cannot_keep_is_told_as_such() -> None:
+    """It counts here; whoever relies on it elsewhere has to know."""
+    store = await known()
+    async with serving(store) as follower:
+        assert await follower.releases.flush(WITHIN)
+        with store.failing():
+            answer = await say(follower, orders.Promote("looked at it"))
+    assert answer.done
+    assert "the store fails: until it works again, it counts for this replica alone" in answer.message
+    assert follower.tracker.state.release.phase is ReleasePhase.GOOD
 
 
 async def test_where_no_release_is_judged_none_is_promoted_or_rolled_back() -> None:
@@ -157,13 +172,11 @@ async def test_a_rollback_goes_to_the_last_good_release_or_to_the_one_that_is_na
     """The answer says to which, and the release is bad by the word of who has ordered it."""
     async with serving(await known(("0", ReleasePhase.GOOD), GOOD)) as follower:
         answer = await say(follower, orders.Rollback("customers complain", release))
-        assert answer == Answer(
-            done=True,
-            message=f"rolling back from release 2 to {target}; `sidecar releases` tells how far it is",
-        )
+        begun = f"rolling back from release 2 to {target}; `sidecar releases` tells how far it is"
+        assert answer == Answer(done=True, message=f"{begun}; it is written down")
         order = follower.tracker.state.rollback.order
         assert (order.target.release, order.by, order.anew) == (target, "root", True)
-        record = (await follower.written())["2", "a"]
+        [record] = [each for each in await follower.releases.ledger.releases() if each.replica == "a"]
         assert (record.phase, record.by) == (ReleasePhase.BAD, "root")
         assert record.reason == "rollback ordered by root: customers complain"
         under_way = f"a rollback to release {target} is under way; `sidecar releases` tells how far it is"

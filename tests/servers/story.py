@@ -78,10 +78,10 @@ class Story:
             assert time.monotonic() < deadline, f"time is up before {what}"
             time.sleep(0.1)
 
-    def crash(self, replica: Replica | None = None) -> None:
-        """Let the gateway crash, as soon as there is one."""
+    def crash(self, replica: Replica | None = None, *, after: int = 0) -> None:
+        """Let the gateway crash, as soon as there is one; that is, one more than have listened ``after`` it started."""
         sidecar = (replica or self.bad).sidecar
-        self.until(lambda: bool(sidecar.named("listening")), "the gateway listens")
+        self.until(lambda: len(sidecar.named("listening")) > after, "the gateway listens")
         os.kill(sidecar.named("listening")[-1]["pid"], signal.SIGKILL)
 
     def crash_too_often(self, *replicas: Replica) -> None:
@@ -90,9 +90,8 @@ class Story:
         for replica in all_of_them:
             replica.is_at("baking")
             self.crash(replica)
-            replica.sidecar.event("listening")
         for replica in all_of_them:
-            self.crash(replica)
+            self.crash(replica, after=1)
 
     def until_phase(self, phase: ReleasePhase) -> None:
         """Wait until it is written down that the release has come so far."""
@@ -107,10 +106,11 @@ class Story:
         """Start the sidecar again, and let everything come to its end; returns how many crashes that still took."""
         sidecar = self.bad.start().sidecar
         phase = sidecar.event("release_changed", after=("baking", "bad", "rolled_back"))["after"]
+        crashes = 0
         while phase == "baking" and not sidecar.named("release_changed", after="bad"):
-            self.crash()
-            ended = len(sidecar.named("listening"))
-            self.until(lambda ended=ended: len(sidecar.named("listening")) > ended, "the gateway listens again")
+            self.crash(after=crashes)
+            crashes += 1
+            self.until(lambda ended=crashes: len(sidecar.named("listening")) > ended, "the gateway listens again")
         self.until_phase(ReleasePhase.ROLLED_BACK)
         return len(sidecar.named("child_ended"))
 

@@ -18,7 +18,7 @@ async def main(path, url, *kinds):
     """Tell of these events, and go on until killed."""
     sinks = {"ops": SinkPlan(kind=SinkKind.WEBHOOK, url=url)}
     plan = replace(Plan(probes=()), notify=NotifyPlan(sinks=sinks))
-    notifier = Notifier(plan, SqliteStore(path, None), publish=lambda _: None, log=lambda _: None)
+    notifier = Notifier(plan, SqliteStore(path, None), running=lambda: None, publish=lambda _: None, log=lambda _: None)
     for kind in kinds:
         notifier.tell(Event(kind=EventKind(kind), at=0.0, severity=Severity.WARNING, message=kind))
     await notifier.run()

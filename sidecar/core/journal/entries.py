@@ -175,6 +175,12 @@ class DrainOrdered(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     by: str
 
 
+class ReplacementOrdered(_Entry, frozen=True, kw_only=True, omit_defaults=True):
+    """Parent mode: another command was to take the place of the one that ran."""
+
+    reason: str
+
+
 class MemoryRecalled(_Entry, frozen=True, kw_only=True, omit_defaults=True):
     """The store said something else about releases than before. All its times are Unix time."""
 
@@ -260,6 +266,7 @@ Entry = (
     | MaintenanceEnded
     | TimePassed
     | DrainOrdered
+    | ReplacementOrdered
     | MemoryRecalled
     | StandingRecalled
     | TrafficMeasured

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from sidecar.core.events import Event, EventKind
 from sidecar.core.health import Check, CheckState
 from sidecar.core.journal.entries import keep
-from sidecar.core.releases.release import ReleasePhase
+from sidecar.core.releases.release import JUDGED, ReleasePhase
 from sidecar.core.severity import Severity
 from sidecar.core.snapshot import CheckView, Snapshot, health_at
 from sidecar.core.state import DeploymentStatus
@@ -100,7 +100,7 @@ def is_bad(event: Event) -> bool:
     if event.kind is EventKind.DRAIN_BEGUN:
         return True
     if event.kind is EventKind.RELEASE_CHANGED:
-        return event.after == ReleasePhase.BAD
+        return event.after == ReleasePhase.BAD or (event.after == ReleasePhase.HELD and event.before in JUDGED)
     turned = event.kind is EventKind.STATUS_CHANGED and event.before != event.after == DeploymentStatus.UNHEALTHY
     return turned and event.severity is Severity.ERROR
 
@@ -116,7 +116,7 @@ def freeze(
         why=(keep(event.message),),
         replica=keep(replica),
         version=version,
-        release=state.plan.release.id and keep(state.plan.release.id),
+        release=state.running and keep(state.running),
         release_phase=state.release.phase if state.release else None,
         status=health.status,
         ready=health.ready,

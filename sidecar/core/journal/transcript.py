@@ -9,6 +9,7 @@ from sidecar.core.identity import Ending, GatewayProcess
 from sidecar.core.journal import entries as journal
 from sidecar.core.journal.entries import Process, keep
 from sidecar.core.releases.memory import Memory
+from sidecar.core.releases.release import KnownGood
 from sidecar.core.state import Maintenance, Standing
 
 REASONS_AT_MOST = 10
@@ -35,6 +36,7 @@ Plain = (
     | journal.MaintenanceEnded
     | journal.TimePassed
     | journal.DrainOrdered
+    | journal.ReplacementOrdered
     | ReleaseEntry
 )
 """The entries that are one fact each."""
@@ -71,6 +73,8 @@ def entry_of(fact: Fact, at: float, offset: float) -> Written | None:  # noqa: C
             return journal.TimePassed(at=at)
         case facts.DrainOrdered(reason, by):
             return journal.DrainOrdered(at=at, reason=keep(reason), by=keep(by))
+        case facts.ReplacementOrdered(reason):
+            return journal.ReplacementOrdered(at=at, reason=keep(reason))
         case ProbeReported() | Replanned():
             return None
         case DrainAdvanced(step):
@@ -100,7 +104,8 @@ def _release_entry(fact: ReleaseFact, at: float, offset: float) -> Plain:
         case facts.ReleasePromoted(reason, by):
             return journal.ReleasePromoted(at=at, reason=keep(reason), by=keep(by))
         case facts.RollbackOrdered(target, reason, by, forced):
-            return journal.RollbackOrdered(at=at, target=target, reason=keep(reason), by=keep(by), forced=forced)
+            shown = None if target is None else _without_command(target)
+            return journal.RollbackOrdered(at=at, target=shown, reason=keep(reason), by=keep(by), forced=forced)
         case facts.RollbackAdvanced(step, detail):
             return journal.RollbackAdvanced(at=at, step=step, detail=keep(detail))
 
@@ -111,7 +116,19 @@ def _moved(memory: Memory, offset: float) -> Memory:
     if release is not None:
         since, until, saved = release.since + offset, release.at + offset, release.saved + offset
         release = replace(release, since=since, at=until, saved=saved)
-    return replace(memory, release=release, rollbacks=tuple(at + offset for at in memory.rollbacks))
+    target, unfinished = memory.target, memory.unfinished
+    return replace(
+        memory,
+        release=release,
+        target=None if target is None else _without_command(target),
+        unfinished=None if unfinished is None else replace(unfinished, target=_without_command(unfinished.target)),
+        rollbacks=tuple(at + offset for at in memory.rollbacks),
+    )
+
+
+def _without_command(target: KnownGood) -> KnownGood:
+    """Leave out what started it: a command line may hold a credential, and no replay starts anything."""
+    return replace(target, command=())
 
 
 def fact_of(entry: Plain) -> Fact:  # noqa: C901 - one case for each entry
@@ -139,6 +156,8 @@ def fact_of(entry: Plain) -> Fact:  # noqa: C901 - one case for each entry
             return facts.TimePassed()
         case journal.DrainOrdered():
             return facts.DrainOrdered(entry.reason, entry.by)
+        case journal.ReplacementOrdered():
+            return facts.ReplacementOrdered(entry.reason)
         case _:
             return _release_fact(entry)
 

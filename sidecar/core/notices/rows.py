@@ -123,7 +123,7 @@ _TABLE: dict[tuple[EventKind, str], Row] = {
         kind=NoticeKind.RELEASE,
         stage=Stage.BEGINS,
         does="the platform is asked once, and what comes of it is looked at",
-        command="`sidecar hold --reason WHY` stops it, as long as the platform was not asked",
+        command="`sidecar hold --reason WHY` stops it, unless a person has ordered it or the platform was asked",
     ),
     (EventKind.ROLLBACK_ENDED, ""): Row(
         kind=NoticeKind.RELEASE,

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from sidecar.core.releases.release import KnownGood
-from sidecar.core.rules import ReleaseMode
+from sidecar.core.rules import PlatformKind, ReleaseMode
 from sidecar.core.state import State
 
 DAY = 86_400.0
@@ -15,7 +15,10 @@ class Obstacle(StrEnum):
 
     HOLD = "hold"
     NEVER_SERVED = "never_served"
-    """It never took traffic, so there is nothing to undo: readiness stays 503."""
+    """It never took traffic, so there is nothing to undo: readiness stays 503, and the platform keeps what was there.
+
+    Not so where the sidecar itself started it: what ran there before has ended, and nobody serves.
+    """
     NO_TARGET = "no_target"
     TARGET_BAD = "target_bad"
     SCHEMA = "schema"
@@ -66,7 +69,7 @@ def _rules(state: State, target: KnownGood | None, now: float) -> list[tuple[Obs
         ),
         (
             Obstacle.NEVER_SERVED,
-            release is not None and not release.served,
+            release is not None and not release.served and rules.platform is not PlatformKind.PARENT,
             "it never took traffic, so there is nothing to undo: readiness stays 503",
         ),
         (Obstacle.HOLD, hold is not None, f"on hold by {hold.by}: {hold.reason}" if hold else ""),

@@ -29,6 +29,7 @@ from sidecar.core.releases.memory import NOT_RECALLED
 from sidecar.core.releases.release import JUDGED, ReleasePhase, ReleaseState, ReleaseStep, advance
 from sidecar.core.releases.rollback import FINAL, RollbackOrder, RollbackPhase, RollbackStep
 from sidecar.core.releases.rollback import advance as advance_rollback
+from sidecar.core.releases.sample import Sample
 from sidecar.core.restart import ChildPhase
 from sidecar.core.rules import PlatformKind, ReleaseMode
 from sidecar.core.standing import take_up
@@ -36,6 +37,9 @@ from sidecar.core.state import RollbackState, State
 
 CHECKPOINT = 30.0
 """Seconds after which what was measured is written down again: a crash costs no more of it than that."""
+
+TOGETHER = 1.0
+"""Seconds within which two replicas that find the same by themselves do not correct each other; a person does."""
 
 
 class Followed(NamedTuple):
@@ -163,9 +167,16 @@ def _save(before: State, state: State, now: float) -> Followed:
     new = replace(new, saved=now)
     saves: tuple[Action, ...] = (SaveRelease(new),)
     if new.phase is ReleasePhase.GOOD and old.phase is not ReleasePhase.GOOD:
-        least = state.plan.release.min_samples
-        saves = (*saves, SaveGood(new, {name: each for name, each in new.samples.items() if each.total >= least}))
+        # What later ones are held against comes first: once the release is written down as good, nobody measures it.
+        saves = (SaveGood(new, _baseline_of(new, state)), *saves)
     return Followed(replace(state, release=new), saves)
+
+
+def _baseline_of(release: ReleaseState, state: State) -> dict[str, Sample]:
+    """Choose what later releases are held against: what was measured enough; nothing, if no known probe is among it."""
+    known, least = state.memory.baseline, state.plan.release.min_samples
+    measured = {name: sample for name, sample in release.samples.items() if sample.total >= least}
+    return measured if not known or known.keys() & measured.keys() else {}
 
 
 def _recall(state: State, fact: MemoryRecalled, now: float) -> State:
@@ -178,7 +189,7 @@ def _recall(state: State, fact: MemoryRecalled, now: float) -> State:
     if is_first and own.phase in JUDGED:
         return replace(state, release=_resume(own, told, now))
     is_news = told.phase is not own.phase and told.phase not in JUDGED
-    if is_news and (own.phase in JUDGED or told.since > own.since + 1.0):
+    if is_news and (own.phase in JUDGED or told.since > own.since + (TOGETHER if told.by is None else 0.0)):
         decided = replace(own, phase=told.phase, since=told.since, reason=told.reason, by=told.by, served=told.served)
         return replace(state, release=decided)
     return state
@@ -221,13 +232,17 @@ def _order_rollback(state: State, fact: RollbackOrdered, now: float) -> State:
         raise RefusedError(f"cannot roll back: {_under_way(state.rollback)}")
     if target is not None and target.release == release.id:
         raise RefusedError(f"cannot roll back: release {release.id} is the one that runs")
-    for obstacle, why in obstacles(state, target, now):
+    found = obstacles(state, target, now)
+    for obstacle, why in found:
         advice = "" if obstacle in INSURMOUNTABLE else "; --force overrides it"
         if obstacle in INSURMOUNTABLE or not fact.forced:
             raise RefusedError(f"cannot roll back: {why}{advice}")
     assert target is not None  # noqa: S101 - for the type checker: without one there is an obstacle
-    why = f"rollback ordered by {fact.by}: {fact.reason}"
-    if release.phase is not ReleasePhase.BAD:
+    overridden = f"; forced over: {'; '.join(why for _, why in found)}" if found else ""
+    why = f"rollback ordered by {fact.by}: {fact.reason}{overridden}"
+    if release.phase is ReleasePhase.BAD:
+        release = replace(release, reason=f"{release.reason}; {why}", by=fact.by)
+    else:
         step = ReleaseStep.RECONSIDER if release.phase is ReleasePhase.HELD else ReleaseStep.CONDEMN
         release = advance(release, step, why, now, by=fact.by)
     order = RollbackOrder(release=release.id, target=target, by=fact.by, anew=True)
@@ -239,11 +254,20 @@ def _under_way(rollback: RollbackState) -> str:
     return f"a rollback to release {target} is under way; `sidecar releases` tells how far it is"
 
 
+def _require_automation(state: State) -> None:
+    """Raise ``IllegalTransitionError`` where nothing must be done that no person has ordered."""
+    hold, mode = state.memory.hold, state.plan.release.mode
+    if hold is not None:
+        raise IllegalTransitionError(f"on hold by {hold.by}: {hold.reason}")
+    if mode is not ReleaseMode.AUTO:
+        raise IllegalTransitionError(f"release.mode is {mode}")
+
+
 def _advance_rollback(state: State, fact: RollbackAdvanced, now: float) -> State:
     """Move the rollback on. At its end the release has been replaced, or waits for a person."""
-    order, hold = state.rollback.order, state.memory.hold
-    if fact.step in (RollbackStep.CLAIM, RollbackStep.ASK) and hold is not None and order is not None and not order.by:
-        raise IllegalTransitionError(f"on hold by {hold.by}: {hold.reason}")
+    order = state.rollback.order
+    if fact.step in (RollbackStep.CLAIM, RollbackStep.ASK) and order is not None and not order.by:
+        _require_automation(state)
     phase = advance_rollback(state.rollback.phase, fact.step)
     state = replace(state, rollback=replace(state.rollback, phase=phase, detail=fact.detail))
     release = state.release

@@ -11,8 +11,9 @@ from sidecar.core.plan import ProbePlan, Target
 from sidecar.core.releases.baseline import Standing, compare, keeps_within, look_due, risk_of_look
 from sidecar.core.releases.memory import NOT_RECALLED
 from sidecar.core.releases.release import JUDGED, ReleasePhase, ReleaseState, ReleaseStep
+from sidecar.core.releases.rollback import RollbackPhase
 from sidecar.core.releases.sample import Sample, add, merge
-from sidecar.core.rules import ReleaseMode
+from sidecar.core.rules import PlatformKind, ReleaseMode
 from sidecar.core.state import State
 from sidecar.core.verdict import Outcome, Verdict
 
@@ -36,6 +37,15 @@ class Decision(NamedTuple):
 def is_paused(state: State) -> bool:
     """Tell whether the time does not count: an operator has said so, or somebody is stopping the gateway."""
     return state.memory.hold is not None or _is_out(state)
+
+
+def is_excused(state: State, release: ReleaseState) -> bool:
+    """Tell whether a release that starts has an upstream to wait for: that is somebody else's outage, not its fault.
+
+    Not before the store is read, for which there is a deadline.
+    """
+    recalled = state.memory.unfit != NOT_RECALLED
+    return release.phase is ReleasePhase.STARTING and recalled and not upstreams_pass(state)
 
 
 def measure(state: State, release: ReleaseState, probe: ProbePlan, verdict: Verdict) -> ReleaseState:
@@ -63,7 +73,7 @@ def measure_traffic(state: State, release: ReleaseState, sample: Sample) -> Rele
 def spend(before: State, release: ReleaseState, now: float) -> ReleaseState:
     """Let the time pass since the last fact: it counts for the bake, against the release, or not at all."""
     passed = now - release.at
-    if is_paused(before):
+    if is_paused(before) or is_excused(before, release):
         return replace(release, at=now, since=release.since + passed)
     if release.phase is ReleasePhase.BAKING and not is_asked(before) and is_unhealthy_by_itself(before):
         return replace(release, at=now, unhealthy=release.unhealthy + min(passed, LONGEST_SILENCE))
@@ -100,7 +110,7 @@ def missing(state: State, release: ReleaseState) -> Iterator[str]:
 def holds_back(state: State, now: float) -> Iterator[str]:
     """Tell why readiness stays 503 although every check may pass: the release has never taken traffic, and must not."""
     release = state.release
-    if release is None or release.served or state.plan.release.mode is not ReleaseMode.AUTO:
+    if release is None or release.served or state.plan.release.mode is not ReleaseMode.AUTO or _is_replaced(state):
         return
     if _may_be_known(state, release, now):
         yield f"release {release.id}: {NOT_RECALLED}"
@@ -108,6 +118,11 @@ def holds_back(state: State, now: float) -> Iterator[str]:
         yield from (f"release {release.id}: {what}" for what in missing(state, release))
     else:
         yield f"release {release.id} never took traffic and is {release.phase}: {release.reason}"
+
+
+def _is_replaced(state: State) -> bool:
+    """Tell whether the earlier release runs here already, in the place of the one that is judged."""
+    return state.plan.rollback.platform is PlatformKind.PARENT and state.rollback.phase is RollbackPhase.VERIFYING
 
 
 def _may_be_known(state: State, release: ReleaseState, now: float) -> bool:

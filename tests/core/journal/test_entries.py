@@ -10,7 +10,7 @@ from sidecar.core.journal.entries import TEXT_AT_MOST, Verdicts, keep, read_entr
 from sidecar.core.journal.transcript import entry_of, fact_of, told
 from sidecar.core.releases.memory import Memory
 from sidecar.core.releases.release import Hold, KnownGood, ReleaseState
-from sidecar.core.releases.rollback import RollbackStep
+from sidecar.core.releases.rollback import RollbackOrder, RollbackStep
 from sidecar.core.releases.sample import Sample
 from sidecar.core.severity import Severity
 from sidecar.core.state import Maintenance, Standing
@@ -30,6 +30,7 @@ FACTS = [
     facts.MaintenanceEnded("it is over", "root"),
     facts.TimePassed(),
     facts.DrainOrdered("it leaks", "root"),
+    facts.ReplacementOrdered("an earlier release takes its place"),
     facts.MemoryRecalled(
         Memory(
             release=ReleaseState(id="v2", since=10.0, at=11.0, saved=12.0, samples={"web": Sample(answered={3: 2})}),
@@ -57,6 +58,17 @@ def test_a_fact_survives_the_journal(fact):
     again = fact_of(read_entry(write_entry(entry)))
     assert type(again) is type(fact)
     assert entry_of(again, 100.0 + OFFSET, 0.0) == entry
+
+
+def test_no_command_line_is_written_down():
+    """It may hold a credential; a replay starts nothing."""
+    target = KnownGood(release="v1", at=OFFSET, command=("gateway", "--token=hunter2"))
+    order = RollbackOrder(release="v2", target=target)
+    recalled = facts.MemoryRecalled(Memory(target=target, unfinished=order))
+    for fact in (recalled, facts.RollbackOrdered(target, "slow", "root")):
+        line = write_entry(entry_of(fact, 100.0 + OFFSET, OFFSET))
+        assert b"hunter2" not in line
+        assert b'"release":"v1"' in line
 
 
 def test_an_entry_is_a_line_that_people_can_read():

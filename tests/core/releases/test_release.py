@@ -21,6 +21,7 @@ from sidecar.core.facts import (
     ObserverLate,
     ProbeReported,
     ReleasePromoted,
+    Replanned,
     RollbackAdvanced,
     RollbackOrdered,
     StopRequested,
@@ -175,11 +176,37 @@ def test_a_release_that_does_not_start_in_time_is_bad_and_stays_out_of_traffic()
     assert not story.state.health.ready
 
 
+def test_a_parent_undoes_a_release_that_does_not_start():
+    """What ran in its place before has ended. The earlier release takes traffic as soon as it runs."""
+    story = Story(replace(PLAN, rollback=replace(PLAN.rollback, platform=PlatformKind.PARENT)))
+    story.tell(GatewayAppeared(process())).see("db").see("web", Outcome.FAIL, after=60.0)
+    assert story.phase is ReleasePhase.BAD
+    assert story.acted(BeginRollback)
+    story.see("web").see("db")
+    for move in (RollbackStep.SEEK, RollbackStep.CLAIM, RollbackStep.ASK):
+        story.tell(RollbackAdvanced(move, ""))
+    assert not story.state.health.ready
+    story.tell(RollbackAdvanced(RollbackStep.VERIFY, ""))
+    assert story.state.health.ready
+    story.tell(RollbackAdvanced(RollbackStep.CONFIRM, ""))
+    assert (story.state.running, story.state.health.ready) == ("1", True)
+
+
 def test_an_outage_of_somebody_else_makes_no_release_bad():
     """A release whose upstream has never passed goes on waiting."""
     story = Story().tell(GatewayAppeared(process())).see("web").see("db", Outcome.FAIL, after=500.0)
     assert story.phase is ReleasePhase.STARTING
     assert story.see("db").phase is ReleasePhase.BAKING
+
+
+def test_while_an_upstream_is_out_the_time_to_start_does_not_run():
+    """It goes on when the upstream is back; what the release has not done by its end then is its own fault."""
+    story = Story(memory=replace(KNOWN, baseline={"web": samples(0.01)}, baseline_of="1"))
+    story.tell(GatewayAppeared(process())).see("db").see("db", Outcome.FAIL, after=20.0)
+    story.see("db", Outcome.FAIL, after=900.0).see("db").see("web", elapsed=0.5, after=20.0)
+    assert story.phase is ReleasePhase.STARTING
+    assert story.see("web", elapsed=0.5, after=20.0).phase is ReleasePhase.HELD
+    assert "start_within is 50 s: web: 0 of 2 looks in a row" in story.state.release.reason
 
 
 # Baking ---------------------------------------------------------------------------------------------------------------
@@ -224,6 +251,25 @@ def test_a_release_without_enough_samples_bakes_on_and_is_good_at_the_limit():
     story.see("db", after=0.0)
     assert story.phase is ReleasePhase.GOOD
     assert story.acted(SaveGood)[0].baseline == {}
+
+
+def test_a_baseline_is_kept_until_something_takes_its_place():
+    """A probe that only the new release has says nothing about the last one's."""
+    story = Story(memory=replace(KNOWN, baseline={"api": samples(0.01)}, baseline_of="1")).serve().bake(990)
+    assert story.phase is ReleasePhase.BAKING
+    story.see("web", after=20.0).see("db", after=0.0)
+    assert story.phase is ReleasePhase.GOOD
+    assert "bake_limit is over" in story.state.release.reason
+    assert story.acted(SaveGood)[0].baseline == {}
+
+
+def test_what_later_ones_are_held_against_is_written_down_before_that_the_release_is_good():
+    """Afterwards it is not measured any more: whoever is killed between the two judges it once more."""
+    story = Story().serve().bake(120)
+    good = next(i for i, action in enumerate(story.actions) if isinstance(action, SaveGood))
+    saved = next(i for i, action in enumerate(story.actions) if getattr(action, "release", None) == story.state.release)
+    assert isinstance(story.actions[good + 1], SaveRelease)
+    assert good < story.actions.index(SaveRelease(story.state.release), saved)
 
 
 def test_what_the_gateway_measures_itself_is_held_against_the_baseline_too():
@@ -353,6 +399,29 @@ def test_a_bad_release_is_written_down_before_it_is_rolled_back():
     assert saved < begun
 
 
+def test_a_release_that_a_person_has_condemned_is_written_down_before_it_is_rolled_back():
+    """Nor may anybody restore that one."""
+    actions = step(Story().serve().state, RollbackOrdered(None, "customers complain", "ops"), 1010.0).actions
+    (saved,) = [i for i, action in enumerate(actions) if isinstance(action, SaveRelease)]
+    (begun,) = [i for i, action in enumerate(actions) if isinstance(action, BeginRollback)]
+    assert actions[saved].release.phase is ReleasePhase.BAD
+    assert saved < begun
+
+
+@pytest.mark.parametrize("mode", [ReleaseMode.SHADOW, ReleaseMode.OFF])
+def test_what_a_reload_turns_off_goes_no_further(mode):
+    """A rollback under way asks nobody any more, unless a person has ordered it."""
+    for ordered in (False, True):
+        story = condemned() if not ordered else Story().serve().tell(RollbackOrdered(None, "now", "ops"))
+        story.tell(RollbackAdvanced(RollbackStep.SEEK, ""))
+        story.tell(Replanned(replace(PLAN, release=replace(RULES, mode=mode))))
+        if ordered:
+            story.tell(RollbackAdvanced(RollbackStep.CLAIM, ""))
+            continue
+        with pytest.raises(IllegalTransitionError, match=f"release.mode is {mode}"):
+            story.tell(RollbackAdvanced(RollbackStep.CLAIM, ""))
+
+
 def test_before_the_store_is_read_no_rollback_begins():
     """What another replica has done is not known yet; it begins as soon as the store has been read."""
     story = Story(memory=None)
@@ -409,6 +478,38 @@ def test_what_another_replica_has_decided_is_taken_over():
     story.tell(MemoryRecalled(replace(KNOWN, release=told)))
     assert story.phase is ReleasePhase.BAD
     assert story.acted(BeginRollback)
+
+
+def test_a_decision_that_was_heard_of_is_as_old_as_it_is():
+    """So that a person's next one, a moment after it was heard of, is news as well."""
+    story = Story().serve()
+    bad = replace(story.state.release, phase=ReleasePhase.BAD, reason="slow", since=story.now - 10.0)
+    story.tell(MemoryRecalled(replace(KNOWN, release=bad, unfit="seen by this replica alone")))
+    promoted = replace(bad, phase=ReleasePhase.GOOD, reason="promoted", by="ops", since=story.now + 0.1)
+    story.tell(MemoryRecalled(replace(KNOWN, release=promoted)), after=15.0)
+    assert story.phase is ReleasePhase.GOOD
+
+
+@pytest.mark.parametrize("is_remembered", [False, True])
+def test_what_the_sidecar_itself_has_restored_runs_from_then_on(is_remembered):
+    """In parent mode: what the rollback has named, which need not be the last good release; after a restart too."""
+    plan = replace(PLAN, rollback=replace(PLAN.rollback, platform=PlatformKind.PARENT))
+    older = KnownGood(release="0", at=1.6e9)
+    if is_remembered:
+        told = ReleaseState(id="2", phase=ReleasePhase.ROLLED_BACK, since=990.0, at=990.0, served=True)
+        story = Story(plan, replace(KNOWN, release=told, unfinished=RollbackOrder(release="2", target=older)))
+    else:
+        story = Story(plan).serve().tell(RollbackOrdered(older, "customers complain", "ops"))
+        for move in (
+            RollbackStep.SEEK,
+            RollbackStep.CLAIM,
+            RollbackStep.ASK,
+            RollbackStep.VERIFY,
+            RollbackStep.CONFIRM,
+        ):
+            story.tell(RollbackAdvanced(move, ""))
+    assert (story.state.release.id, story.phase) == ("0", ReleasePhase.GOOD)
+    assert story.state.running == "0"
 
 
 def test_a_restarted_sidecar_goes_on_where_it_was():
@@ -500,6 +601,7 @@ def test_an_order_heeds_what_forbids_a_rollback_unless_it_is_forced():
         story.tell(RollbackOrdered(None, "now", "ops"))
     story.tell(RollbackOrdered(None, "now", "ops", forced=True))
     assert story.acted(BeginRollback)
+    assert "by ops: now; forced over: rollback.cool_down is 600 s" in story.state.release.reason
     with pytest.raises(RefusedError, match="a rollback to release 1 is under way"):
         story.tell(RollbackOrdered(None, "now", "ops", forced=True))
     with pytest.raises(RefusedError, match=r"no other release is known to be good$"):

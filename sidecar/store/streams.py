@@ -1,12 +1,6 @@
-"""Where the journal is kept in the store, and how much of it."""
+"""The streams of a replica in its store, by name."""
 
 from sidecar.store.naming import name_of
-
-KEPT = 20_000
-"""Entries of a replica's journal: at some hundred bytes each a few megabytes, and days to weeks of the past."""
-
-FLIGHTS_KEPT = 20
-"""Flight records of a replica."""
 
 
 def journal_of(replica: str) -> str:
@@ -17,3 +11,8 @@ def journal_of(replica: str) -> str:
 def flights_of(replica: str) -> str:
     """Name the stream of a replica's flight records."""
     return name_of("flights", replica)
+
+
+def outbox_of(replica: str, sink: str) -> str:
+    """Name the stream of what a replica has not told a sink yet."""
+    return name_of("outbox", replica, sink)

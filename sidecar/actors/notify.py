@@ -19,10 +19,10 @@ from sidecar.core.notices.sink import SinkState
 from sidecar.core.notices.telling import Telling, due, next_due, step
 from sidecar.core.plan import Plan
 from sidecar.core.severity import Severity
+from sidecar.ledger.records import Ledger
 from sidecar.store import replica_name, replica_of
 from sidecar.store.contract import AGAIN_AFTER, Store, StoreError
-from sidecar.store.naming import name_of
-from sidecar.store.streams import outbox_of
+from sidecar.store.streams import notices_of, outbox_of
 
 if TYPE_CHECKING:
     from sidecar.actors.outbox import Outbox
@@ -54,6 +54,7 @@ class Notifier:
         log: Callable[[Event], None],
     ) -> None:
         self._replica = replica_of(plan.state, plan.server.port)
+        self._memory = notices_of(self._replica)
         self._store = store
         self._publish = publish
         self._log = log
@@ -88,6 +89,8 @@ class Notifier:
             self._show()
             self._tasks.start_soon(self._narrate, name="notices")
             self._tasks.start_soon(self._keep, name="notices' memory")
+            if self._store.shared:
+                self._tasks.start_soon(self._settle_estates, name="estates")
 
     async def finish(self, within: float) -> None:
         """Wait until everything is told, but no longer than this, and not for sinks that fail."""
@@ -104,14 +107,14 @@ class Notifier:
                 left[name] = self._outboxes.pop(name).stop()
         for name, sink in rules.sinks.items():
             if name not in self._outboxes:
-                outbox = self._outboxes[name] = self._make_outbox(name, sink, rules.keep_trying)
+                outbox = self._outboxes[name] = self._make_outbox(name, sink, self._replica, self._show)
                 for notice in left.get(name, ()):
                     outbox.put(notice)
                 if self._tasks is not None:
                     self._tasks.start_soon(outbox.run)
         self._show()
 
-    def _make_outbox(self, name: str, sink: SinkPlan, keep_trying: float) -> "Outbox":
+    def _make_outbox(self, name: str, sink: SinkPlan, replica: str, changed: Callable[[], None]) -> "Outbox":
         from sidecar.actors.outbox import Outbox  # noqa: PLC0415 - as every sink, only where one is configured
         from sidecar.sinks.opening import open_sink  # noqa: PLC0415
 
@@ -119,10 +122,10 @@ class Notifier:
             name,
             sink,
             self._store,
-            outbox_of(self._replica, name),
-            keep_trying=keep_trying,
+            outbox_of(replica, name),
+            keep_trying=self._rules.rules.keep_trying,
             open_sink=open_sink,
-            changed=self._show,
+            changed=changed,
             tell=self._log,
         )
 
@@ -171,13 +174,19 @@ class Notifier:
                 self._to_keep.set()
                 await anyio.sleep(AGAIN_AFTER)
 
+    async def _settle_estates(self) -> None:
+        """See to what other replicas have left, as soon as there is anybody to be told."""
+        while not self._outboxes:  # noqa: ASYNC110 - a reload may bring the first, perhaps never
+            await anyio.sleep(AGAIN_AFTER)
+        from sidecar.actors.estate import settle_estates  # noqa: PLC0415 - only where replicas share a store
+
+        await settle_estates(
+            Ledger(self._store, self._replica), teller=lambda: self._teller, make_outbox=self._make_outbox
+        )
+
     @property
     def _teller(self) -> Teller:
         return replace(self._rules, release=self._running())
-
-    @property
-    def _memory(self) -> str:
-        return name_of("replica", self._replica, "notices")
 
     def _states(self) -> tuple[SinkState, ...]:
         return tuple(outbox.state for outbox in self._outboxes.values())

@@ -71,7 +71,8 @@ class Outbox:
         self._to_keep = asyncio.Event()
         self._kept: dict[int, str] | None = None
         """The entries of the store's stream, as far as they are known: the message's id by number."""
-        self._recalled = False
+        self.recalled = False
+        """What was left undelivered before the sidecar was started is taken up."""
         self._scope = anyio.CancelScope()
 
     def put(self, notice: Notice) -> None:
@@ -80,6 +81,11 @@ class Outbox:
         while len(self._pending) > HELD_AT_MOST:
             self._give_up(next(iter(self._pending.values())), f"{HELD_AT_MOST} others wait")
         self._note()
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing waits to be delivered, and the store says so too."""
+        return self.recalled and not self._pending and self._kept == {}
 
     async def run(self) -> None:
         """Deliver until it is stopped."""
@@ -190,11 +196,12 @@ class Outbox:
         if done:
             await self._store.drop(self._stream, sorted(done))
         self._kept = {number: message_id for number, message_id in kept.items() if number not in done}
+        self._changed()
 
     async def _read(self) -> dict[int, str]:
         entries = {number: _decode(data) for number, data in await self._store.read(self._stream, HELD_AT_MOST)}
-        if not self._recalled:
-            self._recalled = True
+        if not self.recalled:
+            self.recalled = True
             self._recall([notice for notice in entries.values() if notice is not None])
         return {number: notice.id if notice is not None else "" for number, notice in entries.items()}
 

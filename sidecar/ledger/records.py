@@ -66,6 +66,14 @@ class Seen(Struct, frozen=True):
     at: float
 
 
+class Present(Struct, frozen=True):
+    """That a replica is there. ``at`` is by its own clock, with which nobody else's can be compared."""
+
+    at: float
+    release: str | None = None
+    """What it runs."""
+
+
 class Ledger:
     """Reads and writes as one replica. Every method raises ``StoreError`` where the store cannot be used or understood.
 
@@ -154,9 +162,23 @@ class Ledger:
         seen = (item for item in (await self.store.documents("replica/")).items() if item[0].endswith("/seen"))
         return [word_of(name.split("/")[1]) for name, value in seen if decode(name, value, Seen).at < since]
 
+    async def be_present(self, present: Present) -> None:
+        """Write down that this replica is there, where the others look for it."""
+        await self.store.put(_present(self.replica), encode(present))
+
+    async def present(self) -> dict[str, Present]:
+        """Give the replicas that are there, or were and have left something that nobody has settled yet."""
+        found = await self.store.documents("present/")
+        return {word_of(name.split("/")[1]): decode(name, value, Present) for name, value in found.items()}
+
+    async def settled(self, replica: str) -> None:
+        """Note that nothing is left of a replica that others would have to see to."""
+        await self.store.remove(_present(replica))
+
     async def forget_replica(self, replica: str) -> None:
         """Forget everything that a replica has kept for itself."""
         await self._remove_all(f"{name_of('replica', replica)}/")
+        await self.settled(replica)
 
     async def _remove_all(self, prefix: str) -> None:
         for name in await self.store.documents(prefix):
@@ -164,3 +186,7 @@ class Ledger:
 
     def _own(self, what: str) -> str:
         return name_of("replica", self.replica, what)
+
+
+def _present(replica: str) -> str:
+    return name_of("present", replica)

@@ -1,4 +1,4 @@
-"""The streams of a replica in its store, by name."""
+"""What a replica keeps in its store beside the ledger, by name."""
 
 from sidecar.store.naming import name_of
 
@@ -11,6 +11,11 @@ def journal_of(replica: str) -> str:
 def flights_of(replica: str) -> str:
     """Name the stream of a replica's flight records."""
     return name_of("flights", replica)
+
+
+def notices_of(replica: str) -> str:
+    """Name the document that holds what a replica has told people."""
+    return name_of("replica", replica, "notices")
 
 
 def outbox_of(replica: str, sink: str) -> str:

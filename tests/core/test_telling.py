@@ -9,7 +9,7 @@ from msgspec import json
 from sidecar.core.events import EventKind
 from sidecar.core.notices.notice import wants
 from sidecar.core.notices.plan import NoticeKind, SinkKind, SinkPlan
-from sidecar.core.notices.telling import CONFIRM_WITHIN, Telling
+from sidecar.core.notices.telling import CONFIRM_WITHIN, Telling, close
 from sidecar.core.severity import Severity, is_graver
 
 HOUR = 3600.0
@@ -396,3 +396,14 @@ def test_how_it_stands_is_known_in_the_end(story, rules, last):
     told = [notice for notice in narrator.told if notice.kind is NoticeKind.STATUS and notice.event != "reminder"]
     assert told[-1].event in (last, "steady")
     assert told[-1].open == (last != "ready")
+
+
+def test_for_a_replica_that_is_gone_all_is_over_but_what_is_everybodys():
+    """Only what was told to have begun has an end to be told; that goes wherever the begin went."""
+    narrator = Narrator()
+    narrator.hear(status("unhealthy"), event(EventKind.DRAIN_BEGUN), event(EventKind.DRAIN_FINISHED))
+    narrator.hear(event(EventKind.HOLD_BEGUN), event(EventKind.DRAIN_WITHHELD))
+    [over] = close(narrator.state, "as nothing is heard of it", START + HOUR, narrator.teller)
+    assert (over.event, over.topic, over.open) == ("over", "status", False)
+    assert (over.since, over.at, over.severity, over.reach) == (START, START + HOUR, "info", "error")
+    assert over.what == "over, as nothing is heard of it"

@@ -12,7 +12,7 @@ from sidecar.core.releases.baseline import Baseline
 from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.releases.rollback import Restorable, RollbackPhase, RollbackRecord
 from sidecar.core.releases.sample import Sample
-from sidecar.ledger.records import Latches, Ledger, ReleaseRecord
+from sidecar.ledger.records import Latches, Ledger, Present, ReleaseRecord
 from sidecar.ledger.tidying import KEPT_FOR, RELEASES_KEPT, STREAMS_KEPT_FOR, tidy
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store, StoreError
@@ -161,6 +161,7 @@ async def test_what_nobody_will_ask_for_is_forgotten(store: Store, ledger: Ledge
     """Old releases, their rollbacks, and replicas that are gone for long; nothing of the release that runs."""
     gone = Ledger(store, "gone")
     await gone.show_up(NOW)
+    await gone.be_present(Present(NOW))
     await gone.save_drains((NOW,))
     await gone.save_release(RECORD)
     await gone.save_release(replace(RECORD, id="current"))
@@ -168,10 +169,12 @@ async def test_what_nobody_will_ask_for_is_forgotten(store: Store, ledger: Ledge
     for name, seen in (("2.7.1/1", NOW), ("2.7.1/2", NOW), ("current/1", NOW), ("recent/1", NOW + KEPT_FOR)):
         await store.put(f"rollback/{name}", encode(replace(ROLLBACK, release=name[:-2], seen=seen)))
     await ledger.save_drains((NOW,))
+    await ledger.be_present(Present(NOW, "current"))
     await tidy(ledger, "current", NOW + KEPT_FOR + 100.0)
     assert {record.id for record in await ledger.releases()} == {"current", "recent"}
     assert {record.release for record in await ledger.rollbacks()} == {"current", "recent"}
     assert list(await store.documents("replica/")) == ["replica/one/drains", "replica/one/seen"]
+    assert await ledger.present() == {"one": Present(NOW, "current")}
 
 
 async def test_a_replica_that_is_gone_leaves_no_journal_behind(store: Store, ledger: Ledger) -> None:

@@ -63,6 +63,15 @@ def due(state: Telling, now: float, teller: Teller) -> tuple[Telling, tuple[Noti
     return replace(state, topics=topics), tuple(notices)
 
 
+def close(state: Telling, why: str, now: float, teller: Teller) -> tuple[Notice, ...]:
+    """Tell that all is over that a replica has told of and cannot tell the end of any more.
+
+    A hold is not: it is everybody's, and whoever ends it tells.
+    """
+    left = (topic for topic in state.topics.values() if topic.begun is not None and not _is_everybodys(topic))
+    return tuple(end(topic, why, now, teller)[1] for topic in left)
+
+
 def next_due(state: Telling, now: float, teller: Teller) -> float | None:
     """Say when to look again, as Unix time; None when only an event can bring something new."""
     moments = [moment for topic in state.topics.values() for moment in _moments(state, topic, now, teller)]
@@ -95,6 +104,11 @@ def _moments(state: Telling, topic: Topic, now: float, teller: Teller) -> list[f
     if topic.begun is not None and rules.remind_after:
         moments.append(topic.told_at + rules.remind_after)
     return moments
+
+
+def _is_everybodys(topic: Topic) -> bool:
+    row = row_of(topic.event)
+    return row is not None and row.kind is NoticeKind.HOLD
 
 
 def _is_muted(state: Telling, row: Row | None) -> bool:

@@ -19,6 +19,7 @@ def main(_context=None):
         "web",
         source=github("you/your-gateway"),
         start="sidecar run -- node dist/index.js",
+        preDeploy="sidecar preflight",
         healthcheck="/health/ready",
         healthcheckTimeout=300,
         replicas=2,

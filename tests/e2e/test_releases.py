@@ -26,6 +26,7 @@ def leave(replica: Replica) -> None:
 def test_a_good_release_becomes_what_others_fall_back_to(service: Service) -> None:
     """It takes traffic, bakes, and is good; people are told, and nobody has asked the platform for anything."""
     replica = good(service)
+    assert replica.sidecar.named("remark", message="release 1 is judged; a bad one is rolled back by railway")
     assert ask(replica.place.port).status == 200
     told = [event["data"]["what"] for event in service.hook.until("good")]
     assert any("release 1 is baking" in what for what in told)

@@ -47,13 +47,19 @@ def run(*arguments: object, cwd: Path, **variables: str) -> "subprocess.Complete
 
 @contextmanager
 def running(
-    *arguments: object, cwd: Path, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, **variables: str
+    *arguments: object,
+    cwd: Path,
+    stdin: int | None = None,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    **variables: str,
 ) -> "Iterator[subprocess.Popen[str]]":
     """Run a command for as long as the block lasts."""
     with subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
         env=clean_environment(cwd, **variables),
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         text=True,
@@ -84,6 +90,10 @@ class Terminal:
             pass
         return self.process.wait(_ENDS_WITHIN)
 
+    def type(self, text: str) -> None:
+        """Type this."""
+        os.write(self._screen, text.encode())
+
     def interrupt(self) -> None:
         """Do what Ctrl-C does."""
         os.killpg(self.process.pid, signal.SIGINT)
@@ -103,7 +113,7 @@ def on_a_terminal(*arguments: object, cwd: Path, columns: int = 100, **variables
     screen, other_end = pty.openpty()
     try:
         termios.tcsetwinsize(other_end, (40, columns))
-        with running(*arguments, cwd=cwd, stdout=other_end, stderr=other_end, **variables) as process:
+        with running(*arguments, cwd=cwd, stdin=other_end, stdout=other_end, stderr=other_end, **variables) as process:
             os.close(other_end)
             yield Terminal(process, screen)
     finally:

@@ -1,7 +1,7 @@
 """The commands about releases, as far as they go without a sidecar; with one, see the end-to-end tests."""
 
 import pytest
-from command_line import run
+from command_line import on_a_terminal, run
 
 from sidecar.cli.releases import render
 from sidecar.cli.when import write_moment
@@ -25,6 +25,20 @@ def test_who_cannot_be_asked_has_to_say_yes(tmp_path):
     ended = run("rollback", cwd=tmp_path)
     assert ended.returncode == 2
     assert "nobody can be asked whether it is meant: say --yes" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [((), "Roll back to the last good release? [y/N]: "), (("2.7.1",), "Roll back to 2.7.1? [y/N]: ")],
+)
+@pytest.mark.parametrize(("answer", "status"), [("y", 2), ("", 1), ("n", 1)])
+def test_on_a_terminal_it_is_asked_whether_a_rollback_is_meant(tmp_path, words, question, answer, status):
+    """Only who says yes has the sidecar asked; no answer is a no."""
+    with on_a_terminal("rollback", *words, cwd=tmp_path) as terminal:
+        terminal.read_until(question)
+        terminal.type(f"{answer}\n")
+        assert terminal.read_to_the_end() == status
+        assert (NOBODY in terminal.shown, "Aborted!" in terminal.shown) == (answer == "y", answer != "y")
 
 
 def test_a_hold_has_a_reason(tmp_path):

@@ -5,6 +5,7 @@ import sys
 import click
 
 from sidecar.cli.asking import ask, find_socket
+from sidecar.cli.ending import complain, leave
 from sidecar.cli.options import config_option, reason_option, socket_option
 from sidecar.cli.reporting import report
 from sidecar.serve.orders import Rollback
@@ -29,10 +30,12 @@ def command(  # noqa: PLR0917 - click's way
 
     The same things are checked as before a rollback that begins by itself, but for the fault: `--force` overrides them,
     as far as there is something to restore and somebody who can. `sidecar releases` shows what there is. The exit
-    status is 0 when the rollback has begun, 1 when it is refused, 2 when no sidecar runs.
+    status is 0 when the rollback has begun, 1 when it is refused or not meant, 2 when no sidecar runs.
     """
     if not agreed:
         if not sys.stdin.isatty():
             raise click.UsageError("nobody can be asked whether it is meant: say --yes")
-        click.confirm(f"Roll back to {release or 'the last good release'}?", abort=True, err=True)
+        if not click.confirm(f"Roll back to {release or 'the last good release'}?", err=True):
+            complain("nothing is rolled back")
+            leave(1)
     report(ask(find_socket(socket, path), Rollback(reason, release, force)))

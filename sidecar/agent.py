@@ -97,7 +97,9 @@ class Agent:
         self.tracker = Tracker(plan, boottime, publish=publish, tell=tell, act=self._act, observe=observe)
         self.parent = None
         if command is not None:
-            self.parent = Parent(command, self.gateway, record=self.tracker.record, tell=tell)
+            self.parent = Parent(
+                command, self.gateway, was_asked=self._has_asked, record=self.tracker.record, tell=tell
+            )
         self.releases = self._follow_releases(plan, command, tell)
         self.given_up = anyio.Event()
         """Set when the gateway crashes too often; ``exit_status`` is then what to end with."""
@@ -267,9 +269,13 @@ class Agent:
         self.tracker.record(ReplacementOrdered("an earlier release takes its place"))
         self.parent.replace(arguments)
 
+    def _has_asked(self) -> bool:
+        """Tell whether the end of the command, past or to come, is wanted."""
+        return self.tracker.state.child.asked or self.tracker.state.stopping
+
     async def _end_child(self) -> None:
         assert self.parent is not None  # noqa: S101 - who is asked to end has started before
-        await self.parent.end(self._plan.drain.grace)
+        await self.parent.end(self._plan.drain)
 
     async def _start_again(self, pause: float, scope: anyio.CancelScope) -> None:
         assert self.parent is not None  # noqa: S101 - who is asked to start again has started before

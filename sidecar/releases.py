@@ -164,7 +164,7 @@ class Releases:
             within=self._state().plan.rollback.verify_within,
             is_ready=lambda: self._state().health.ready,
             patiently=self._patiently,
-            say=self._say,
+            tell=self._tell,
         )
 
     async def _keep_tidy(self) -> None:
@@ -275,8 +275,8 @@ class Releases:
             trouble = scraper.trouble
             await anyio.sleep(SCRAPE_EVERY)
 
-    def _say(self, message: str, kind: EventKind = EventKind.REMARK, severity: Severity = Severity.WARNING) -> None:
-        self._tell(Event(kind=kind, at=boottime(), severity=severity, message=message))
+    def _say(self, message: str) -> None:
+        self._tell(Event(kind=EventKind.REMARK, at=boottime(), severity=Severity.WARNING, message=message))
 
 
 def _is_overtaken(waiting: StoreAction, action: StoreAction) -> bool:

@@ -11,7 +11,7 @@ from sidecar.clock import boottime
 from sidecar.core.events import Event, EventKind
 from sidecar.core.facts import ChildEnded, ChildStarted, Fact
 from sidecar.core.identity import Ending
-from sidecar.core.plan import Plan
+from sidecar.core.plan import DrainPlan, Plan
 from sidecar.core.severity import Severity
 from sidecar.gateway import NOBODY, Gateway, NotProvenError
 from sidecar.gateway.child import Child, Command, CommandError, require
@@ -23,10 +23,18 @@ class Parent:
     """The command and its present process. The core decides when it is started again."""
 
     def __init__(
-        self, command: Command, gateway: Gateway, *, record: Callable[[Fact], None], tell: Callable[[Event], None]
+        self,
+        command: Command,
+        gateway: Gateway,
+        *,
+        was_asked: Callable[[], bool],
+        record: Callable[[Fact], None],
+        tell: Callable[[Event], None],
     ) -> None:
+        """Take what the gateway is; ``was_asked`` tells whether the command's end was asked for."""
         self._command = command
         self._gateway = gateway
+        self._was_asked = was_asked
         self._record = record
         self._tell = tell
         self._child: Child | None = None
@@ -88,16 +96,17 @@ class Parent:
         if self._child is not None:
             self._child.send(number)
 
-    async def end(self, grace: float) -> None:
-        """End the command with SIGTERM, and with SIGKILL if it has not ended within ``grace`` seconds."""
+    async def end(self, rules: DrainPlan) -> None:
+        """End the command with SIGTERM, and with SIGKILL where that is allowed and it has not ended in time."""
         if self._child is None:
             return
         child, ended = self._child, self._ended
         child.send(signal.SIGTERM)
-        with anyio.move_on_after(grace):
+        with anyio.move_on_after(rules.grace):
             await ended.wait()
             return
-        child.send(signal.SIGKILL)
+        if rules.escalate:
+            child.send(signal.SIGKILL)
 
     def kill(self) -> None:
         """End the command with SIGKILL; what else is left of it is cleared away with it."""
@@ -143,7 +152,7 @@ class Parent:
         pids = ", ".join(map(str, left[:5])) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
         message = f"the gateway's command has left processes behind, which are killed: {pids}"
         severity = Severity.WARNING
-        if self._ending.status == 0:
+        if self._ending.status == 0 and not self._was_asked():
             severity = Severity.ERROR
             message += "; if it goes to the background, keep it in the foreground, else it cannot be watched over"
         self._tell(Event(kind=EventKind.LEFT_BEHIND, at=boottime(), severity=severity, message=message))

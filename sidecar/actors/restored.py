@@ -6,7 +6,9 @@ from time import time
 
 import anyio
 
-from sidecar.core.events import EventKind
+from sidecar.clock import boottime
+from sidecar.core.events import Event, EventKind
+from sidecar.core.releases.rollback import RollbackPhase
 from sidecar.core.severity import Severity
 from sidecar.ledger.patience import Patience
 from sidecar.ledger.records import Ledger
@@ -24,9 +26,9 @@ async def confirm_restoration(
     within: float,
     is_ready: Callable[[], bool],
     patiently: Patience,
-    say: Callable[[str, EventKind, Severity], None],
+    tell: Callable[[Event], None],
 ) -> None:
-    """Confirm the rollbacks to this release as soon as it is ready; say so if it is not ready in time.
+    """Confirm the rollbacks to this release as soon as it is ready; tell if it is not ready in time.
 
     ``began`` is when this sidecar began, as Unix time; ``within`` are seconds since the platform was asked. Returns at
     once where nobody has rolled back to this release.
@@ -39,14 +41,16 @@ async def confirm_restoration(
     with anyio.move_on_after(max(0.0, due - time())) as in_time:
         await _become(is_ready)
     if in_time.cancelled_caught:
-        message = (
-            f"rollback release {restoring[0].release} -> {release}: {release} runs again, and is not healthy in time"
-        )
-        say(message, EventKind.ROLLBACK_ENDED, Severity.ERROR)
+        late = f"rollback release {restoring[0].release} -> {release}: {release} runs again, and is not healthy in time"
+        tell(_ended(RollbackPhase.FAILED, Severity.ERROR, late))
         await _become(is_ready)
     for done in await patiently(lambda: confirm(ledger.store, release, ledger.replica, began, time())):
         message = f"rollback release {done.release} -> {release} is done: {release} is healthy"
-        say(message, EventKind.ROLLBACK_ENDED, Severity.WARNING)
+        tell(_ended(RollbackPhase.VERIFIED, Severity.WARNING, message))
+
+
+def _ended(after: RollbackPhase, severity: Severity, message: str) -> Event:
+    return Event(kind=EventKind.ROLLBACK_ENDED, at=boottime(), severity=severity, message=message, after=after)
 
 
 async def _become(is_ready: Callable[[], bool]) -> None:

@@ -280,6 +280,15 @@ def restarted(narrator):
     return again
 
 
+def test_what_is_seen_while_the_sidecar_stops_is_not_told_after_it_has_started_again():
+    """Nor does it count: what goes wrong shortly afterwards is told at once."""
+    narrator = Narrator()
+    narrator.hear(status("ready"), event(EventKind.STOPPING), status("unhealthy", Severity.WARNING))
+    again = restarted(narrator)
+    assert again.hear(status("ready")) == []
+    assert words(again.hear(status("unhealthy"))) == ["unhealthy"]
+
+
 def test_a_problem_from_before_a_restart_is_ended_after_it():
     """Ready after the restart is told to whoever was told unhealthy before."""
     narrator = Narrator()

@@ -282,6 +282,17 @@ def test_a_gateway_that_goes_to_the_background_is_named_as_such_and_does_not_pil
     assert deployment.processes() == []
 
 
+def test_a_gateway_that_ends_well_when_it_is_drained_is_not_taken_for_a_daemon(deployment: Deployment) -> None:
+    """What it leaves behind is killed all the same."""
+    sidecar = deployment.parent(config(), ["sh", "-c", 'sleep 1000 & exec "$@"', "sh", *deployment.gateway_command()])
+    ready(sidecar)
+    drained = deployment.start([BIN / "sidecar", "drain", "--config", "sidecar.toml"], env=deployment.ports)
+    assert drained.exit_status() == 0
+    left = sidecar.event("left_behind", severity="warning")
+    assert "background" not in left["message"]
+    ready(sidecar)
+
+
 def test_when_the_sidecar_is_killed_the_gateway_dies_with_it(deployment: Deployment) -> None:
     """A gateway without its sidecar would hold the port against the next deployment, with nobody to tell of it."""
     sidecar = deployment.parent(config(), deployment.gateway_command())

@@ -156,9 +156,9 @@ async def test_a_restored_release_that_is_not_healthy_in_time_says_so(store: Dic
         assert (await Turns(store, "3").last())[0] == 1
         follower.serve()
         await follower.until(lambda: len(ended(follower)) == 2)
-    assert [(event.severity, event.message) for event in ended(follower)] == [
-        (Severity.ERROR, "rollback release 3 -> 2: 2 runs again, and is not healthy in time"),
-        (Severity.WARNING, "rollback release 3 -> 2 is done: 2 is healthy"),
+    assert [(event.severity, event.after, event.message) for event in ended(follower)] == [
+        (Severity.ERROR, "failed", "rollback release 3 -> 2: 2 runs again, and is not healthy in time"),
+        (Severity.WARNING, "verified", "rollback release 3 -> 2 is done: 2 is healthy"),
     ]
 
 

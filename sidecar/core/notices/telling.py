@@ -30,7 +30,7 @@ class Telling(Struct, frozen=True, kw_only=True):
 
     topics: Mapping[str, Topic] = {}
     stopping: bool = False
-    """The sidecar was asked to stop: what is seen from then on is told to nobody."""
+    """The sidecar was asked to stop: what is seen from then on is nobody's business, not even after the next start."""
 
 
 def step(state: Telling, event: Event, now: float, teller: Teller) -> tuple[Telling, tuple[Notice, ...]]:
@@ -40,7 +40,7 @@ def step(state: Telling, event: Event, now: float, teller: Teller) -> tuple[Tell
     if event.kind in (EventKind.STARTED, EventKind.STOPPING):
         state = replace(state, stopping=event.kind is EventKind.STOPPING)
     row = row_of(event)
-    if row is None:
+    if row is None or (state.stopping and row.seen):
         return state, ()
     name, muted = topic_of(event, row), _is_muted(state, row)
     if muted and row.stage is Stage.HAPPENS:

@@ -2,6 +2,8 @@
 
 import hmac
 import json
+import subprocess
+import sys
 from base64 import b64encode
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -202,3 +204,17 @@ async def test_any_text_can_be_sent():
         event = (await receiver.next()).event
     assert event["source"] == "/mcp-gateway-sidecar/web%201%2F%C3%A4%0A"
     assert json.dumps(event["data"]["text"]).startswith('"second line\\nSince: ')
+
+
+def test_what_no_sink_needs_is_not_loaded():
+    """Neither Apprise for a webhook, nor the client of webhooks before the first message: each costs much memory."""
+    code = (
+        "import sys, sidecar.service, sidecar.actors.outbox\n"
+        "from sidecar.core.notices.plan import SinkKind, SinkPlan\n"
+        "from sidecar.sinks.opening import open_sink\n"
+        "print('httpx' in sys.modules)\n"
+        "open_sink(SinkPlan(kind=SinkKind.WEBHOOK, url='http://127.0.0.1:9/'))\n"
+        "print('apprise' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\nFalse\n"

@@ -66,3 +66,5 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     after: str | None = None
     evidence: tuple[str, ...] = ()
     """The reasons, with rules and observed values."""
+    elsewhere: bool = False
+    """It happened at another replica, which tells people; here it is merely learnt."""

@@ -5,6 +5,7 @@ from core.telling import START, Narrator, check, event, status, teller
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import json
+from msgspec.structs import replace
 
 from sidecar.core.events import EventKind
 from sidecar.core.notices.notice import wants
@@ -405,6 +406,17 @@ def test_how_it_stands_is_known_in_the_end(story, rules, last):
     told = [notice for notice in narrator.told if notice.kind is NoticeKind.STATUS and notice.event != "reminder"]
     assert told[-1].event in (last, "steady")
     assert told[-1].open == (last != "ready")
+
+
+def test_what_happened_elsewhere_goes_to_those_who_are_told_of_everything():
+    """Not to those who are told of warnings, from the replica where it happened: neither its begin nor its end."""
+    narrator = Narrator()
+    begun, ended = event(EventKind.HOLD_BEGUN), event(EventKind.HOLD_ENDED, Severity.INFO)
+    learnt = [replace(each, severity=Severity.INFO, elsewhere=True) for each in (begun, ended)]
+    assert [wants(sink(), notice) for notice in narrator.hear(*learnt)] == [False, False]
+    assert [wants(sink(Severity.INFO), notice) for notice in narrator.told] == [True, True]
+    assert [wants(sink(), notice) for notice in Narrator().hear(begun, ended)] == [True, True]
+    assert [wants(sink(), notice) for notice in Narrator().hear(learnt[0], ended)] == [False, True]
 
 
 def test_for_a_replica_that_is_gone_all_is_over_but_what_is_everybodys():

@@ -151,7 +151,10 @@ _TABLE: dict[tuple[EventKind, str], Row] = {
         command="`sidecar unhold --reason WHY` lets automation go on",
     ),
     (EventKind.HOLD_ENDED, ""): Row(
-        kind=NoticeKind.HOLD, stage=Stage.ENDS, does="it drains, promotes and rolls back again"
+        kind=NoticeKind.HOLD,
+        stage=Stage.ENDS,
+        reach=Severity.WARNING,
+        does="it drains, promotes and rolls back again",
     ),
     (EventKind.CHILD_ENDED, ""): Row(
         kind=NoticeKind.GATEWAY, stage=Stage.HAPPENS, seen=True, does="readiness is 503 until a gateway serves again"

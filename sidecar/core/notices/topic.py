@@ -128,7 +128,7 @@ def _tell(topic: Topic, word: str, row: Row, now: float, teller: Teller) -> tupl
     begun = {Stage.BEGINS: topic.since if topic.begun is None else topic.begun, Stage.ENDS: None}.get(
         row.stage, topic.begun
     )
-    reach = gravest(topic.reach, topic.event.severity, row.reach)
+    reach = gravest(topic.reach, topic.event.severity, Severity.INFO if topic.event.elsewhere else row.reach)
     over = topic.begun if row.stage is Stage.ENDS else None
     last = topic.history.get(topic.word)
     notice = _write(

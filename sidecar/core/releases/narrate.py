@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from sidecar.core.events import Event, EventKind
-from sidecar.core.facts import Fact, HoldEnded, RollbackAdvanced
-from sidecar.core.releases.release import ReleasePhase, ReleaseState
-from sidecar.core.releases.rollback import RollbackPhase
+from sidecar.core.facts import Fact, HoldEnded, MemoryRecalled, RollbackAdvanced
+from sidecar.core.releases.memory import NOT_RECALLED
+from sidecar.core.releases.release import JUDGED, ReleasePhase, ReleaseState
+from sidecar.core.releases.rollback import FINAL, RollbackPhase
 from sidecar.core.severity import Severity
 from sidecar.core.state import State
 
@@ -13,10 +16,32 @@ _SEVERITY = {ReleasePhase.BAD: Severity.ERROR, ReleasePhase.HELD: Severity.ERROR
 
 
 def tell_release(before: State, after: State, fact: Fact, now: float) -> Iterator[Event]:
-    """Tell what the step from one state to the other has changed about releases."""
-    yield from _release(before, after, now)
-    yield from _hold(before, after, fact, now)
-    yield from _rollback(before, after, fact, now)
+    """Tell what the step from one state to the other has changed about releases.
+
+    What another replica has decided or done is told to people by that one, else they would hear it from each.
+    """
+    is_learnt = _is_release_learnt(before, after, fact)
+    begins_elsewhere = isinstance(fact, MemoryRecalled) and after.memory.unfinished is not None
+    yield from _by(is_learnt, _release(before, after, now))
+    yield from _by(isinstance(fact, MemoryRecalled), _hold(before, after, fact, now))
+    yield from _by(is_learnt or begins_elsewhere, _rollback(before, after, fact, now))
+
+
+def _by(is_learnt: bool, events: Iterator[Event]) -> Iterator[Event]:  # noqa: FBT001
+    return (replace(event, severity=Severity.INFO, elsewhere=True) if is_learnt else event for event in events)
+
+
+def _is_release_learnt(before: State, after: State, fact: Fact) -> bool:
+    """Tell whether the store says what has become of the release, or whoever carries its rollback out.
+
+    At the start that may be what this replica has said itself, and perhaps could not tell before it was killed.
+    """
+    if isinstance(fact, RollbackAdvanced):
+        return before.rollback.phase is RollbackPhase.FOLLOWING and after.rollback.phase in FINAL
+    if not isinstance(fact, MemoryRecalled) or before.memory.unfit == NOT_RECALLED or after.release is None:
+        return False
+    told = fact.memory.release
+    return told is not None and told.phase is after.release.phase and told.phase not in JUDGED
 
 
 def _release(before: State, after: State, now: float) -> Iterator[Event]:

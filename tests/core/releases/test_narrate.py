@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sidecar.core.events import EventKind
-from sidecar.core.facts import HoldEnded, MemoryRecalled, RollbackAdvanced, TimePassed
+from sidecar.core.facts import HoldBegun, HoldEnded, MemoryRecalled, RollbackAdvanced, TimePassed
 from sidecar.core.machine import begin_state
 from sidecar.core.releases.memory import Memory
 from sidecar.core.releases.narrate import tell_release
@@ -103,15 +103,39 @@ def test_a_release_that_does_not_change_is_not_told():
     assert told(release(ReleasePhase.STARTING), NOTHING) == []
 
 
+def recalled(phase):
+    """The store says that release 2 has come so far."""
+    return MemoryRecalled(Memory(release=release(phase).release))
+
+
+def test_what_another_replica_has_decided_is_learnt_and_not_told_again():
+    """People would hear it from each. What is decided here when the store is read is told here."""
+    baking = replace(release(ReleasePhase.BAKING), memory=Memory(unfit=None))
+    for phase in (ReleasePhase.BAD, ReleasePhase.GOOD, ReleasePhase.ROLLED_BACK, ReleasePhase.HELD):
+        (event,) = told(baking, release(phase), recalled(phase))
+        assert (event.elsewhere, event.severity) == (True, Severity.INFO)
+    for said in (recalled(ReleasePhase.BAKING), recalled(ReleasePhase.GOOD), MemoryRecalled(Memory())):
+        (event,) = told(baking, release(ReleasePhase.BAD), said)
+        assert (event.elsewhere, event.severity) == (False, Severity.ERROR)
+
+
+def test_what_the_store_says_at_the_start_is_told():
+    """It may be what this replica has decided itself, and was killed before it could tell."""
+    (event,) = told(release(ReleasePhase.STARTING), release(ReleasePhase.BAD), recalled(ReleasePhase.BAD))
+    assert (event.elsewhere, event.severity) == (False, Severity.ERROR)
+
+
 # A hold ---------------------------------------------------------------------------------------------------------------
 
 
 def test_a_hold_is_told_with_who_has_said_it_and_why():
-    """Also where another replica was told; another hold in its place is told too."""
+    """Another hold in its place is told too. The replica that it was said to tells people; others have learnt it."""
     other = replace(HOLD, by="ann")
     for before, after in ((None, HOLD), (other, HOLD)):
-        (event,) = told(holding(before), holding(after), MemoryRecalled(Memory(hold=after)))
-        assert (event.kind, event.severity) == (EventKind.HOLD_BEGUN, Severity.WARNING)
+        (event,) = told(holding(before), holding(after), HoldBegun(after))
+        assert (event.kind, event.severity, event.elsewhere) == (EventKind.HOLD_BEGUN, Severity.WARNING, False)
+        (learnt,) = told(holding(before), holding(after), MemoryRecalled(Memory(hold=after)))
+        assert learnt == replace(event, severity=Severity.INFO, elsewhere=True)
         assert event.message == ("all automation is stopped by root: an incident; no drain, no promotion, no rollback")
     assert told(holding(HOLD), holding(HOLD)) == []
 
@@ -165,3 +189,14 @@ def test_where_nothing_has_changed_nothing_is_told(phase, rollback, hold):
     """In every situation."""
     state = replace(release(phase), memory=Memory(hold=hold), rollback=RollbackState(phase=rollback, order=ORDER))
     assert told(state, state) == []
+
+
+def test_a_rollback_that_another_replica_carries_out_is_told_by_that_one():
+    """Its begin and its end are learnt here; what this replica takes over from one that is silent it tells itself."""
+    unfinished = replace(rolling(RollbackPhase.IDLE), memory=Memory(unfinished=ORDER))
+    (begun,) = told(NOTHING, unfinished, MemoryRecalled(Memory(unfinished=ORDER)))
+    assert (begun.kind, begun.elsewhere, begun.severity) == (EventKind.ROLLBACK_BEGUN, True, Severity.INFO)
+    for phase, step in ((RollbackPhase.VERIFIED, RollbackStep.CONFIRM), (RollbackPhase.HELD, RollbackStep.HOLD)):
+        for before, is_learnt in ((RollbackPhase.FOLLOWING, True), (RollbackPhase.VERIFYING, False)):
+            (ended,) = told(rolling(before), rolling(phase), RollbackAdvanced(step, ""))
+            assert (ended.kind, ended.elsewhere) == (EventKind.ROLLBACK_ENDED, is_learnt)

@@ -15,6 +15,9 @@ from distributions import install
 from servers.http import OK, answer, serving
 
 from sidecar.contract import Evidence, Run
+from sidecar.core.notices.notice import Teller, write_test
+from sidecar.core.notices.rows import _TABLE
+from sidecar.core.notices.topic import FLAPPING, OVER, REMINDER, STEADY
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -127,3 +130,20 @@ def test_the_documented_comparison_says_what_the_page_shows(capsys):
     [example], [shown] = examples("releases.md", "python"), examples("releases.md", "text")
     exec(compile(example, "releases.md", "exec"), {})  # noqa: S102 - it is ours
     assert capsys.readouterr().out == shown
+
+
+def test_every_message_has_its_section_in_the_runbook_and_every_section_its_message():
+    """By kind and event, as a webhook's type ends; ``*`` stands for every kind."""
+    test = write_test(Teller(replica="r"), 0.0)
+    messages = {f"{row.kind}.{word or event}" for (event, word), row in _TABLE.items()}
+    messages |= {f"{test.kind}.{test.event}", *(f"*.{word}" for word in (FLAPPING, STEADY, REMINDER, OVER))}
+    page = (DOCS / "runbook.md").read_text()
+    sections = page.partition("\n## Messages")[2].partition("\n## ")[0].split("\n\n**")[1:]
+    assert {name for section in sections for name in named_in(section)} == messages
+    assert all(named_in(section) for section in sections)
+
+
+def named_in(section):
+    """The messages that a section is about: its heading names them, or its points if it is a list."""
+    heading, _, steps = section.partition("\n")
+    return re.findall(r"`([a-z]+\.[a-z_]+|\*\.[a-z]+)`", section if steps.startswith("- ") else heading)

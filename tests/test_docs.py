@@ -10,14 +10,20 @@ from pathlib import Path
 import pytest
 import tomli
 from anyio import to_thread
+from builders import plan, probe
 from command_line import run
 from distributions import install
+from msgspec.structs import replace
 from servers.http import OK, answer, serving
 
 from sidecar.contract import Evidence, Run
 from sidecar.core.notices.notice import Teller, write_test
 from sidecar.core.notices.rows import _TABLE
 from sidecar.core.notices.topic import FLAPPING, OVER, REMINDER, STEADY
+from sidecar.core.plan import StatePlan
+from sidecar.core.releases.outlook import outlook
+from sidecar.core.rules import PlatformKind, ReleaseMode, ReleasePlan, RollbackPlan
+from sidecar.store import open_store
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -130,6 +136,23 @@ def test_the_documented_comparison_says_what_the_page_shows(capsys):
     [example], [shown] = examples("releases.md", "python"), examples("releases.md", "text")
     exec(compile(example, "releases.md", "exec"), {})  # noqa: S102 - it is ours
     assert capsys.readouterr().out == shown
+
+
+def test_the_documented_prospects_of_a_bad_release_are_what_the_start_says():
+    """Each of the sentences, to the letter; the second with the reason of a sidecar that has no store."""
+    judged, railway = ReleasePlan(id="2"), RollbackPlan(platform=PlatformKind.RAILWAY)
+    forgetful = open_store(StatePlan(), 9000).unfit
+    said = [
+        outlook(replace(plan(probe("web")), release=release, rollback=rollback), unfit)
+        for release, rollback, unfit in (
+            (judged, railway, None),
+            (judged, railway, forgetful),
+            (judged, RollbackPlan(), None),
+            (replace(judged, mode=ReleaseMode.SHADOW), railway, None),
+        )
+    ]
+    page = (DOCS / "releases.md").read_text()
+    assert page.partition("by one of these sentences")[2].split("```\n")[1].splitlines() == said
 
 
 def test_every_message_has_its_section_in_the_runbook_and_every_section_its_message():

@@ -169,7 +169,7 @@ class Releases:
 
     async def _keep_tidy(self) -> None:
         while True:
-            sinks = self._state().plan.notify.sinks
+            sinks = tuple(self._state().plan.notify.sinks)
             await self._patiently(partial(tidy, self.ledger, self._plan.release.id, time(), sinks=sinks))
             await anyio.sleep(TIDY_EVERY)
 

@@ -61,9 +61,10 @@ class Drains(Struct, frozen=True):
 
 
 class Seen(Struct, frozen=True):
-    """When a replica was last there."""
+    """When a replica was last there, and whom it tells."""
 
     at: float
+    sinks: tuple[str, ...] = ()
 
 
 class Present(Struct, frozen=True):
@@ -153,14 +154,15 @@ class Ledger:
         drains = await load(self.store, self._own("drains"), Drains)
         return drains.begun if drains else ()
 
-    async def show_up(self, now: float) -> None:
+    async def show_up(self, seen: Seen) -> None:
         """Write down that this replica is there."""
-        await self.store.put(self._own("seen"), encode(Seen(now)))
+        await self.store.put(self._own("seen"), encode(seen))
 
-    async def gone(self, since: float) -> list[str]:
-        """Name the replicas of which nothing was heard since then."""
-        seen = (item for item in (await self.store.documents("replica/")).items() if item[0].endswith("/seen"))
-        return [word_of(name.split("/")[1]) for name, value in seen if decode(name, value, Seen).at < since]
+    async def gone(self, since: float) -> dict[str, Seen]:
+        """Give the replicas of which nothing was heard since then, as they were seen last."""
+        found = (item for item in (await self.store.documents("replica/")).items() if item[0].endswith("/seen"))
+        seen = {word_of(name.split("/")[1]): decode(name, value, Seen) for name, value in found}
+        return {replica: last for replica, last in seen.items() if last.at < since}
 
     async def be_present(self, present: Present) -> None:
         """Write down that this replica is there, where the others look for it."""

@@ -3,9 +3,7 @@
 A store that is full refuses every write, and then nothing is rolled back any more.
 """
 
-from collections.abc import Iterable
-
-from sidecar.ledger.records import Ledger
+from sidecar.ledger.records import Ledger, Seen
 from sidecar.store.streams import flights_of, journal_of, outbox_of
 
 DAY = 86_400.0
@@ -20,17 +18,17 @@ RELEASES_KEPT = 100
 """So many releases are remembered, those that were written of last: all are read whenever replicas catch up."""
 
 
-async def tidy(ledger: Ledger, current: str | None, now: float, *, sinks: Iterable[str] = ()) -> None:
+async def tidy(ledger: Ledger, current: str | None, now: float, *, sinks: tuple[str, ...] = ()) -> None:
     """Say that this replica is there, and forget what is too old. Raises ``StoreError``.
 
     Of the current release nothing is forgotten, however long it has been running, and the last good one is not
-    forgotten for others that came after it. ``sinks`` are those that replicas tell.
+    forgotten for others that came after it. ``sinks`` are those that this replica tells.
     """
-    await ledger.show_up(now)
+    await ledger.show_up(Seen(now, sinks))
     await _tidy_releases(ledger, current, now)
     await _tidy_rollbacks(ledger, current, now - KEPT_FOR)
-    for replica in await ledger.gone(now - STREAMS_KEPT_FOR):
-        for stream in (journal_of(replica), flights_of(replica), *(outbox_of(replica, sink) for sink in sinks)):
+    for replica, seen in (await ledger.gone(now - STREAMS_KEPT_FOR)).items():
+        for stream in (journal_of(replica), flights_of(replica), *(outbox_of(replica, sink) for sink in seen.sinks)):
             await ledger.store.append(stream, [], 0)
     for replica in await ledger.gone(now - KEPT_FOR):
         await ledger.forget_replica(replica)

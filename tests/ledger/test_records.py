@@ -12,7 +12,7 @@ from sidecar.core.releases.baseline import Baseline
 from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.releases.rollback import Restorable, RollbackPhase, RollbackRecord
 from sidecar.core.releases.sample import Sample
-from sidecar.ledger.records import Latches, Ledger, Present, ReleaseRecord
+from sidecar.ledger.records import Latches, Ledger, Present, ReleaseRecord, Seen
 from sidecar.ledger.tidying import KEPT_FOR, RELEASES_KEPT, STREAMS_KEPT_FOR, tidy
 from sidecar.store import open_store, replica_of
 from sidecar.store.contract import Store, StoreError
@@ -160,7 +160,7 @@ async def test_what_cannot_be_understood_is_told_with_its_name(store: Store, led
 async def test_what_nobody_will_ask_for_is_forgotten(store: Store, ledger: Ledger) -> None:
     """Old releases, their rollbacks, and replicas that are gone for long; nothing of the release that runs."""
     gone = Ledger(store, "gone")
-    await gone.show_up(NOW)
+    await gone.show_up(Seen(NOW))
     await gone.be_present(Present(NOW))
     await gone.save_drains((NOW,))
     await gone.save_release(RECORD)
@@ -183,9 +183,9 @@ async def test_a_replica_that_is_gone_leaves_no_journal_behind(store: Store, led
     for replica in ("gone", "recent"):
         for stream in streams:
             await store.append(stream.format(replica), [b"1", b"2"], 10)
-    await Ledger(store, "gone").show_up(NOW)
-    await Ledger(store, "recent").show_up(NOW + 100.0)
-    await tidy(ledger, None, NOW + STREAMS_KEPT_FOR + 50.0, sinks=["ops"])
+    await Ledger(store, "gone").show_up(Seen(NOW, ("ops",)))
+    await Ledger(store, "recent").show_up(Seen(NOW + 100.0, ("ops",)))
+    await tidy(ledger, None, NOW + STREAMS_KEPT_FOR + 50.0)
     for stream in streams:
         assert await store.read(stream.format("gone"), 10) == []
         assert len(await store.read(stream.format("recent"), 10)) == 2

@@ -18,12 +18,14 @@ _SEVERITY = {ReleasePhase.BAD: Severity.ERROR, ReleasePhase.HELD: Severity.ERROR
 def tell_release(before: State, after: State, fact: Fact, now: float) -> Iterator[Event]:
     """Tell what the step from one state to the other has changed about releases.
 
-    What another replica has decided or done is told to people by that one, else they would hear it from each.
+    What another replica has decided or done is told to people by that one, else they would hear it from each. But at
+    the start everything is told: this replica may have said it itself, and been killed before it could tell.
     """
     is_learnt = _is_release_learnt(before, after, fact)
-    begins_elsewhere = isinstance(fact, MemoryRecalled) and after.memory.unfinished is not None
+    is_read_again = isinstance(fact, MemoryRecalled) and before.memory.unfit != NOT_RECALLED
+    begins_elsewhere = is_read_again and after.memory.unfinished is not None
     yield from _by(is_learnt, _release(before, after, now))
-    yield from _by(isinstance(fact, MemoryRecalled), _hold(before, after, fact, now))
+    yield from _by(is_read_again, _hold(before, after, fact, now))
     yield from _by(is_learnt or begins_elsewhere, _rollback(before, after, fact, now))
 
 
@@ -32,10 +34,7 @@ def _by(is_learnt: bool, events: Iterator[Event]) -> Iterator[Event]:  # noqa: F
 
 
 def _is_release_learnt(before: State, after: State, fact: Fact) -> bool:
-    """Tell whether the store says what has become of the release, or whoever carries its rollback out.
-
-    At the start that may be what this replica has said itself, and perhaps could not tell before it was killed.
-    """
+    """Tell whether the store says what has become of the release, or whoever carries its rollback out."""
     if isinstance(fact, RollbackAdvanced):
         return before.rollback.phase is RollbackPhase.FOLLOWING and after.rollback.phase in FINAL
     if not isinstance(fact, MemoryRecalled) or before.memory.unfit == NOT_RECALLED or after.release is None:

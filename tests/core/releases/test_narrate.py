@@ -28,9 +28,9 @@ def release(phase, **changes):
     return replace(NOTHING, release=replace(usual, **changes))
 
 
-def holding(hold):
+def holding(hold, **changes):
     """A state in which this hold is in force."""
-    return replace(NOTHING, memory=Memory(hold=hold))
+    return replace(NOTHING, memory=Memory(hold=hold, **changes))
 
 
 def rolling(phase, order=ORDER):
@@ -134,7 +134,7 @@ def test_a_hold_is_told_with_who_has_said_it_and_why():
     for before, after in ((None, HOLD), (other, HOLD)):
         (event,) = told(holding(before), holding(after), HoldBegun(after))
         assert (event.kind, event.severity, event.elsewhere) == (EventKind.HOLD_BEGUN, Severity.WARNING, False)
-        (learnt,) = told(holding(before), holding(after), MemoryRecalled(Memory(hold=after)))
+        (learnt,) = told(holding(before, unfit=None), holding(after), MemoryRecalled(Memory(hold=after)))
         assert learnt == replace(event, severity=Severity.INFO, elsewhere=True)
         assert event.message == ("all automation is stopped by root: an incident; no drain, no promotion, no rollback")
     assert told(holding(HOLD), holding(HOLD)) == []
@@ -194,7 +194,7 @@ def test_where_nothing_has_changed_nothing_is_told(phase, rollback, hold):
 def test_a_rollback_that_another_replica_carries_out_is_told_by_that_one():
     """Its begin and its end are learnt here; what this replica takes over from one that is silent it tells itself."""
     unfinished = replace(rolling(RollbackPhase.IDLE), memory=Memory(unfinished=ORDER))
-    (begun,) = told(NOTHING, unfinished, MemoryRecalled(Memory(unfinished=ORDER)))
+    (begun,) = told(holding(None, unfit=None), unfinished, MemoryRecalled(Memory(unfinished=ORDER)))
     assert (begun.kind, begun.elsewhere, begun.severity) == (EventKind.ROLLBACK_BEGUN, True, Severity.INFO)
     for phase, step in ((RollbackPhase.VERIFIED, RollbackStep.CONFIRM), (RollbackPhase.HELD, RollbackStep.HOLD)):
         for before, is_learnt in ((RollbackPhase.FOLLOWING, True), (RollbackPhase.VERIFYING, False)):

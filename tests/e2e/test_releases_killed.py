@@ -213,14 +213,10 @@ def ends(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     """Let all stories that are asked for happen side by side."""
     calls = (getattr(item, "callspec", None) for item in request.session.items)
     wanted = [call.params["kill"] for call in calls if call is not None and "kill" in call.params]
-    redis = RedisServer(tmp_path_factory.mktemp("redis"))
     directory = tmp_path_factory.mktemp("at")
-    try:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            yield {kill.name: pool.submit(tell, kill, directory / kill.name, redis) for kill in wanted}
-            pool.shutdown(cancel_futures=True)
-    finally:
-        redis.stop()
+    with RedisServer(tmp_path_factory.mktemp("redis")) as redis, ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {kill.name: pool.submit(tell, kill, directory / kill.name, redis) for kill in wanted}
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.name)

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import psutil
 from servers.processes import freeze
@@ -15,7 +16,10 @@ _GONE_WITHIN = 30
 
 
 class Daemon:
-    """Starts a server and returns when it says so. Its children are frozen and thawed with it."""
+    """Starts a server and returns when it says so. Its children are frozen and thawed with it.
+
+    As a block it is stopped at the block's end.
+    """
 
     stop_signal = signal.SIGTERM
 
@@ -24,6 +28,12 @@ class Daemon:
         self._says = says
         self._options = options
         self.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Start it, again if it was stopped."""

@@ -96,9 +96,8 @@ def postgres_server(postgres_binaries: Path) -> Iterator[PostgresServer]:
     """Share a server that is always up: for tests that leave it as it is."""
     with server_directory() as directory:
         initialise(postgres_binaries, directory)
-        server = PostgresServer(postgres_binaries, directory)
-        yield server
-        server.stop()
+        with PostgresServer(postgres_binaries, directory) as server:
+            yield server
 
 
 @pytest.fixture(scope="session")
@@ -111,9 +110,8 @@ def _spare_cluster(postgres_binaries: Path) -> Iterator[Path]:
 @pytest.fixture
 def own_postgres(postgres_binaries: Path, _spare_cluster: Path) -> Iterator[PostgresServer]:
     """Start a server that belongs to one test, to be stopped or frozen; its data serve the next one as well."""
-    server = PostgresServer(postgres_binaries, _spare_cluster)
-    yield server
-    server.stop()
+    with PostgresServer(postgres_binaries, _spare_cluster) as server:
+        yield server
 
 
 def initialise(binaries: Path, directory: Path) -> None:

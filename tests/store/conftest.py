@@ -23,9 +23,8 @@ _PREFIXES = (f"test-{number}" for number in itertools.count())
 @pytest.fixture(scope="session")
 def stores_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """Share a server that each test uses with a prefix of its own."""
-    server = RedisServer(tmp_path_factory.mktemp("stores"))
-    yield server
-    server.stop()
+    with RedisServer(tmp_path_factory.mktemp("stores")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -7,41 +7,26 @@ from contextlib import suppress
 
 import anyio
 import pytest
-from servers.http import CHUNKED, HttpServer, Peer, answer, ask, ask_in_vain, whole
+from servers.http import CHUNKED, HttpServer, answer, ask, ask_in_vain, endless, whole
 
 from sidecar.contract import Evidence, ProbeFailure
 from sidecar.exchange.reply import ReplyReader
 
 pytestmark = pytest.mark.anyio
 
-
-async def endless_body(peer: Peer) -> None:
-    """Never stop sending."""
-    await peer.request()
-    await peer.say(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        await peer.say(b"x" * 65536)
-
-
-async def endless_chunk_extension(peer: Peer) -> None:
-    """Send what is no body, for ever."""
-    await peer.request()
-    await peer.say(CHUNKED + b"5\r\nfirst\r\n4;")
-    while True:
-        await peer.say(b"x" * 65536)
-
-
-async def endless_empty_compression(peer: Peer) -> None:
-    """Send compressed nothing, for ever."""
-    await peer.request()
-    await peer.say(b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n\x78\x9c")
-    while True:
-        await peer.say(b"\x00\x00\x00\xff\xff" * 10000)
+OK_HEAD = b"HTTP/1.1 200 OK\r\n"
+DEFLATED = OK_HEAD + b"Content-Encoding: deflate\r\n\r\n\x78\x9c"
+DEFLATED_NOTHING = b"\x00\x00\x00\xff\xff"
 
 
 @pytest.mark.parametrize(
     ("script", "body"),
-    [(endless_body, b"x" * 1000), (endless_chunk_extension, b"first"), (endless_empty_compression, b"")],
+    [
+        (endless(OK_HEAD + b"\r\n", b"x" * 65536), b"x" * 1000),
+        (endless(CHUNKED + b"5\r\nfirst\r\n4;", b"x" * 65536), b"first"),
+        (endless(DEFLATED, DEFLATED_NOTHING * 10000), b""),
+    ],
+    ids=["body", "chunk extension", "empty compression"],
 )
 async def test_an_endless_body_is_cut_at_the_limit(serve, script, body):
     """Reading stops at the limit, of the body or of what comes instead of one, and the connection is closed."""
@@ -76,29 +61,15 @@ async def test_broken_compression_is_wrong(serve):
     assert "is valid gzip: found 'plain'" in str(failure)
 
 
-async def endless_head(peer: Peer) -> None:
-    """One header without an end."""
-    await peer.request()
-    await peer.say(b"HTTP/1.1 200 OK\r\nX: ")
-    while True:
-        await peer.say(b"x" * 5000)
-
-
-async def endless_interim_replies(peer: Peer) -> None:
-    """Never come to the point."""
-    await peer.request()
-    while True:
-        await peer.say(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
-
-
 @pytest.mark.parametrize(
     ("script", "rule"),
     [
-        (endless_head, "is at most 64 KiB"),
-        (endless_interim_replies, "is at most 64 KiB"),
-        (answer(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101 + b"\r\n"), "at most 100 header fields"),
+        (endless(OK_HEAD + b"X: ", b"x" * 5000), "is at most 64 KiB"),
+        (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), "is at most 64 KiB"),
+        (answer(OK_HEAD + b"A: b\r\n" * 101 + b"\r\n"), "at most 100 header fields"),
         (answer(CHUNKED + b"0\r\n" + b"A: b\r\n" * 101 + b"\r\n"), "at most 100 header fields"),
     ],
+    ids=["one header", "interim replies", "many headers", "many trailers"],
 )
 async def test_a_head_is_bounded(serve, script, rule):
     """A head too long, with too many fields or too many interim replies before it, is a wrong reply."""

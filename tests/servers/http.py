@@ -117,6 +117,18 @@ def answer(*pieces: bytes) -> Script:
     return script
 
 
+def endless(begin: bytes, more: bytes) -> Script:
+    """Read one request, send the begin of an answer, and then more of it for ever."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(begin)
+        while True:
+            await peer.say(more)
+
+    return script
+
+
 def whole(status: int = 200, body: bytes = b"", *fields: bytes) -> bytes:
     """Write a complete reply with a length."""
     head = [b"HTTP/1.1 %d Reason" % status, *fields, b"Content-Length: %d" % len(body)]

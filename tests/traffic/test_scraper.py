@@ -4,7 +4,7 @@ from math import inf
 
 import anyio
 import pytest
-from servers.http import Peer, answer, whole
+from servers.http import Peer, answer, endless, whole
 
 from sidecar.clock import boottime
 from sidecar.contract import GatewayPlan
@@ -171,12 +171,7 @@ def test_too_many_buckets_are_refused():
         count(lines, RULES, 0.0)
 
 
-async def endless_page(peer: Peer) -> None:
-    """Never stop counting."""
-    await peer.request()
-    await peer.say(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        await peer.say(b'http_requests_total{status="200"} 1\n' * 1000)
+endless_page = endless(b"HTTP/1.1 200 OK\r\n\r\n", b'http_requests_total{status="200"} 1\n' * 1000)
 
 
 async def half_a_page(peer: Peer) -> None:

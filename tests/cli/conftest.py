@@ -2,45 +2,33 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from servers.threaded import QuietHandler, ThreadedServer
 
 Configure = Callable[..., Path]
 """Called with the tables of probes by name; writes a configuration that probes just these, and returns its path."""
 
 
-class Web:
+class Web(ThreadedServer):
     """A web server in a thread: ``/ok`` is 200, ``/busy`` 429, ``/together`` answers when two have come, else 503."""
 
     def __init__(self) -> None:
         meeting = threading.Barrier(2)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:  # noqa: N802, the name that the base class calls
                 if self.path == "/together":
                     meeting.wait(30)
                 self.send_response({"/ok": 200, "/busy": 429, "/together": 200}.get(self.path, 503))
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                """Keep quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.port: int = self._server.server_port
+        super().__init__(Handler)
 
     def probe(self, path: str, *more: str) -> str:
         """A table of a probe that asks for this path."""
         return "\n".join(['kind = "http"', f'url = "http://127.0.0.1:{self.port}{path}"', *more])
-
-    def stop(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture

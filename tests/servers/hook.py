@@ -2,15 +2,14 @@
 
 import json
 import queue
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from servers.deployment import WITHIN
+from servers.threaded import QuietHandler, ThreadedServer
 
 
-class Hook:
+class Hook(ThreadedServer):
     """A receiver in a thread, which answers 204, or what it is told to answer."""
 
     def __init__(self) -> None:
@@ -18,23 +17,18 @@ class Hook:
         self.status = 204
         hook = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+        class Handler(QuietHandler):
+            def do_POST(self) -> None:  # noqa: N802, the name that the base class calls
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 self.send_response(hook.status)
                 self.end_headers()
                 hook.events.put(json.loads(body))
 
-            def log_message(self, *_: object) -> None:
-                """Keep quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
+        super().__init__(Handler)
 
     def sink(self, keys: str = "") -> str:
         """The table of a sink that is this receiver."""
-        url = f"http://127.0.0.1:{self._server.server_port}/hook?token=hunter2hunter2"
+        url = f"http://127.0.0.1:{self.port}/hook?token=hunter2hunter2"
         return f'\n[notify.sinks.ops]\nkind = "webhook"\nurl = "{url}"\n{keys}'
 
     def next(self) -> dict:
@@ -47,12 +41,6 @@ class Hook:
         while told[-1]["data"]["event"] != event:
             told.append(self.next())
         return told
-
-    def stop(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ The stories run side by side, because some of them are long: what may have been 
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 from servers.deployment import WITHIN
-from servers.railway import Exchange, cut
+from servers.railway import Exchange, Fault, cut
 from servers.redis import RedisServer
 from servers.story import REDIS, SQLITE, Story
 
@@ -53,14 +54,6 @@ def begun(story: Story) -> None:
     story.kill()
 
 
-def seeking(story: Story) -> None:
-    """While the platform looks whether it can restore release 1."""
-    come = hold_back(story.railway.faults, done=False)
-    story.crash_too_often()
-    assert come.wait(WITHIN)
-    story.kill()
-
-
 def _said(phase: RollbackPhase) -> Callable[[Story], None]:
     def killed(story: Story) -> None:
         story.crash_too_often()
@@ -68,22 +61,6 @@ def _said(phase: RollbackPhase) -> Callable[[Story], None]:
         story.kill()
 
     return killed
-
-
-def asked_in_vain(story: Story) -> None:
-    """In the middle of the call, of which the platform has done nothing."""
-    come = hold_back(story.railway.change_faults, done=False)
-    story.crash_too_often()
-    assert come.wait(WITHIN)
-    story.kill()
-
-
-def asked(story: Story) -> None:
-    """In the middle of the call, which the platform has carried out."""
-    come = hold_back(story.railway.change_faults, done=True)
-    story.crash_too_often()
-    assert come.wait(WITHIN)
-    story.kill()
 
 
 def looking(story: Story) -> None:
@@ -99,18 +76,34 @@ def verifying(story: Story) -> None:
     story.railway.move(story.railway.deployments[-1], "SUCCESS")
 
 
-def hold_back(faults: "list[Callable[[Exchange], None]]", *, done: bool) -> threading.Event:
-    """Hold the answer to a request back, which is carried out or not; the event tells that it has come."""
-    come = threading.Event()
+def _calling(faults: Callable[[Story], deque[Fault]], *, carried_out: bool) -> Callable[[Story], None]:
+    """In the middle of a call, which the platform carries out or not, and never answers."""
 
-    def fault(exchange: Exchange) -> None:
-        if done:
-            exchange.carry_out()
-        come.set()
-        exchange.hang()
+    def killed(story: Story) -> None:
+        come = threading.Event()
 
-    faults.append(fault)
-    return come
+        def fault(exchange: Exchange) -> None:
+            if carried_out:
+                exchange.carry_out()
+            come.set()
+            exchange.hang()
+
+        faults(story).append(fault)
+        story.crash_too_often()
+        assert come.wait(WITHIN)
+        story.kill()
+
+    return killed
+
+
+def _look(story: Story) -> deque[Fault]:
+    """The call that tells whether release 1 can be restored."""
+    return story.railway.faults
+
+
+def _order(story: Story) -> deque[Fault]:
+    """The call that asks for it."""
+    return story.railway.change_faults
 
 
 def _writing(pattern: bytes, *, carried_out: bool) -> Callable[[Story], None]:
@@ -148,7 +141,7 @@ WRITES = {
 }
 
 KILLS = [
-    Kill("asked-in-vain", SQLITE, asked_in_vain, heard=2),
+    Kill("asked-in-vain", SQLITE, _calling(_order, carried_out=False), heard=2),
     Kill("looking", SQLITE, looking, heard=2),
     Kill("asking", SQLITE, _said(RollbackPhase.ASKING)),
     Kill("asking-is-written", REDIS, _writing(WRITES["asking"], carried_out=True)),
@@ -156,9 +149,9 @@ KILLS = [
     Kill("baking", SQLITE, while_it_bakes, crashes=1),
     Kill("found-bad", SQLITE, found_bad, crashes=2),
     Kill("begun", SQLITE, begun, crashes=2),
-    Kill("seeking", SQLITE, seeking),
+    Kill("seeking", SQLITE, _calling(_look, carried_out=False)),
     Kill("claiming", SQLITE, _said(RollbackPhase.CLAIMING)),
-    Kill("asked", SQLITE, asked),
+    Kill("asked", SQLITE, _calling(_order, carried_out=True)),
     Kill("verifying", SQLITE, verifying),
     *(
         Kill(f"{name}-is-lost", REDIS, _writing(pattern, carried_out=False), crashes=int(name == "bad"))

@@ -25,6 +25,7 @@ pytest_plugins = [
     "servers.processes",
     "servers.deployment",  # after those that it imports, whose asserts would not be rewritten otherwise
     "servers.hook",
+    "servers.parent_releases",
     "servers.postgres",
     "servers.postgres_pair",
     "servers.railway",

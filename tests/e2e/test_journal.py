@@ -1,14 +1,13 @@
 """What has happened can be read afterwards, and replayed under other rules."""
 
 import json
-import os
 import signal
 import time
 
 from servers.asking import tell
 from servers.configuration import short
 from servers.deployment import BIN, Deployment, Program
-from servers.service import PARENT
+from servers.parent_releases import config, deploy_bad, deploy_good
 
 SECRET = "hunter2-hunter2"
 
@@ -89,22 +88,16 @@ def test_a_frozen_gateway_is_replayed_too(deployment: Deployment) -> None:
 
 def test_a_rollback_is_replayed_too(deployment: Deployment) -> None:
     """With a greater budget for restarts the release would not have been rolled back, and nobody paged."""
-    earlier = deployment.parent(PARENT.format(release="1"), deployment.gateway_command())
-    earlier.event("release_changed", after="good")
-    earlier.signal(signal.SIGTERM)
-    earlier.exit_status()
-    bad = deployment.parent(PARENT.format(release="2"), deployment.gateway_command())
-    bad.event("release_changed", after="baking")
-    os.kill(bad.named("listening")[-1]["pid"], signal.SIGKILL)
+    deploy_good(deployment)
+    bad = deploy_bad(deployment)
     bad.event("rollback_ended", after="verified")
     bad.signal(signal.SIGTERM)
     bad.exit_status()
     export = command(deployment, "journal", "export", "--config", "sidecar.toml")
 
-    same = simulate(deployment, export, PARENT.format(release="2"))
+    same = simulate(deployment, export, config("2"))
     assert (same["past"]["rollbacks"], same["simulated"]["rollbacks"]) == (1, 1)
-    lenient = PARENT.replace("restart_budget = 0", "restart_budget = 1")
-    spared = simulate(deployment, export, lenient.format(release="2"))
+    spared = simulate(deployment, export, config("2", {"release.restart_budget": 1}))
     assert (spared["past"]["rollbacks"], spared["simulated"]["rollbacks"]) == (1, 0)
     assert spared["simulated"]["pages"] < spared["past"]["pages"]
 

@@ -5,7 +5,8 @@ import signal
 
 from servers.asking import ask, tell
 from servers.deployment import Deployment
-from servers.service import PARENT, Replica, Service
+from servers.parent_releases import deploy_bad, deploy_good, start_release
+from servers.service import Replica, Service
 
 
 def good(service: Service, release: str = "1") -> Replica:
@@ -138,20 +139,14 @@ def test_a_preflight_tells_whether_a_release_could_be_undone(service: Service) -
 
 def test_the_parent_itself_starts_the_release_before_again(deployment: Deployment) -> None:
     """Drained and replaced by the earlier command; also a sidecar that is started again does not start the bad one."""
-    earlier = deployment.parent(PARENT.format(release="1"), deployment.gateway_command("--status", "5"))
-    earlier.event("release_changed", after="good")
-    earlier.signal(signal.SIGTERM)
-    assert earlier.exit_status() == 5
-
-    sidecar = deployment.parent(PARENT.format(release="2"), deployment.gateway_command())
-    sidecar.event("release_changed", after="baking")
-    os.kill(sidecar.named("listening")[-1]["pid"], signal.SIGKILL)
+    assert deploy_good(deployment, "--status", "5") == 5
+    sidecar = deploy_bad(deployment)
     sidecar.event("release_changed", after="bad")
     sidecar.event("release_changed", after="good", message="release 1 is good: it runs again, in the place of 2")
     sidecar.signal(signal.SIGKILL)
     sidecar.exit_status()
 
-    again = deployment.parent(PARENT.format(release="2"), deployment.gateway_command())
+    again = start_release(deployment, "2", deployment.gateway_command())
     again.event("status_changed", after="ready")
     again.signal(signal.SIGTERM)
     assert again.exit_status() == 5

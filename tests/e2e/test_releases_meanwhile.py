@@ -1,6 +1,5 @@
 """What people say while a release is rolled back and afterwards, and what another replica does in the same moment."""
 
-import os
 import signal
 import sys
 import threading
@@ -10,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 from servers.deployment import WITHIN, Deployment
+from servers.parent_releases import deploy_bad, deploy_good, start_release
 from servers.railway import Exchange, carry_out
-from servers.service import PARENT
 from servers.story import Story
 
 from sidecar.core.releases.release import ReleasePhase
@@ -102,18 +101,13 @@ def test_a_parent_that_is_killed_while_it_rolls_back_comes_to_the_same_end(
     deployment: Deployment, phase: RollbackPhase
 ) -> None:
     """The earlier command runs, and goes on running: a sidecar that is started once more does not start the bad one."""
-    earlier = deployment.parent(PARENT.format(release="1"), deployment.gateway_command("--status", "5"))
-    earlier.event("release_changed", after="good")
-    earlier.signal(signal.SIGTERM)
-    assert earlier.exit_status() == 5
-    bad = deployment.parent(PARENT.format(release="2"), deployment.gateway_command())
-    bad.event("release_changed", after="baking")
-    os.kill(bad.named("listening")[-1]["pid"], signal.SIGKILL)
+    assert deploy_good(deployment, "--status", "5") == 5
+    bad = deploy_bad(deployment)
     bad.event("rollback_advanced", after=phase)
     bad.signal(signal.SIGKILL)
     bad.exit_status()
     for _ in range(2):
-        again = deployment.parent(PARENT.format(release="2"), deployment.gateway_command())
+        again = start_release(deployment, "2", deployment.gateway_command())
         again.event("release_changed", after="good", message="release 1 is good: it runs again, in the place of 2")
         if not again.named("status_changed", after="ready"):
             again.event("status_changed", after="ready")
@@ -127,14 +121,9 @@ DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pau
 
 def test_a_parent_kills_a_command_that_cannot_be_drained(deployment: Deployment) -> None:
     """Nobody listens, so there is nobody to drain: the earlier command is started all the same, and takes traffic."""
-    earlier = deployment.parent(PARENT.format(release="1"), deployment.gateway_command())
-    earlier.event("release_changed", after="good")
-    earlier.signal(signal.SIGTERM)
-    assert earlier.exit_status() == 0
-    impatient = PARENT.replace("[drain]", '[drain]\ngrace = "100ms"').replace(
-        "[release]", '[release]\nstart_within = "2s"'
-    )
-    deaf = deployment.parent(impatient.format(release="2"), [sys.executable, "-c", DEAF])
+    assert deploy_good(deployment) == 0
+    impatient = {"drain.grace": "100ms", "release.start_within": "2s"}
+    deaf = start_release(deployment, "2", [sys.executable, "-c", DEAF], impatient)
     deaf.event("release_changed", after="bad")
     ended = deaf.event("child_ended")
     assert "the sidecar has asked for that, and starts it again at once" in ended["message"]

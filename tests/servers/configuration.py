@@ -1,5 +1,7 @@
 """Configurations with short times, so that a test sees within a second what takes minutes in earnest."""
 
+from collections.abc import Mapping
+
 GATEWAY_PROBES = """
 [probes.gateway]
 kind = "http"
@@ -21,11 +23,12 @@ interval = "300ms"
 fast_interval = "100ms"
 
 [drain]
-{_keys(_DRAIN | drain)}
+{keys(_DRAIN | drain)}
 {probes}"""
 
 
-def _keys(values: dict[str, object]) -> str:
+def keys(values: Mapping[str, object]) -> str:
+    """Write keys with their values."""
     return "\n".join(f"{key} = {_value(value)}" for key, value in values.items())
 
 

@@ -55,42 +55,6 @@ cool_down = "0s"
 verify_within = "60s"
 """
 
-PARENT = """
-derive = false
-
-[defaults]
-interval = "400ms"
-timeout = "400ms"
-
-[probes.gateway]
-kind = "http"
-status = "200"
-failure_threshold = 1
-
-[drain]
-lame_duck = "0s"
-
-[parent]
-restart_backoff = "100ms"
-
-[state]
-dir = "state"
-volume = true
-replicas = 1
-
-[release]
-id = "{release}"
-bake = "1s"
-start_samples = 0
-min_samples = 2
-restart_budget = 0
-
-[rollback]
-platform = "parent"
-cool_down = "0s"
-"""
-"""The sidecar itself starts the release before again."""
-
 
 class Replica:
     """One deployment of the service: where it runs, and its sidecar."""

@@ -11,7 +11,7 @@ from servers.brightdata import TOKEN, FakeBrightData
 from servers.http import HttpServer
 from servers.railway import API_TOKEN, ENVIRONMENT, PROJECT, SERVICE, Railway
 from servers.redis import RedisServer
-from servers.store import BrittleStore
+from servers.stores import FailingStore, MemoryStore
 
 import sidecar.platforms.railway  # noqa: F401 - loaded beforehand, as an import would block the loop
 from sidecar import preflight
@@ -163,9 +163,9 @@ def on_railway(railway: Railway, token: str = API_TOKEN) -> Plan:
     return plan(f'[release]\nid = "2"\n[rollback]\nplatform = "railway"\n[railway]\n{railway_table}{place}')
 
 
-async def known_good(deployment: str) -> BrittleStore:
+async def known_good(deployment: str) -> MemoryStore:
     """A store in which release 1 is known to be good."""
-    store = BrittleStore()
+    store = MemoryStore(shared=False)
     good = ReleaseRecord(id="1", phase=ReleasePhase.GOOD, since=1.0, updated=1.0, deployments=(deployment,))
     await Ledger(store, "web").save_release(good)
     await Ledger(store, "web").save_good(KnownGood(release="1", at=1.0, deployments=(deployment,)))
@@ -215,7 +215,7 @@ async def test_a_parent_looks_whether_it_could_start_the_last_good_release(
     monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...] | None, outcome: Outcome, reason: str
 ) -> None:
     """Its program has to be there still."""
-    store = BrittleStore()
+    store = MemoryStore(shared=False)
     if command is not None:
         good = ReleaseRecord(id="1", phase=ReleasePhase.GOOD, since=1.0, updated=1.0, command=command)
         await Ledger(store, "z").save_release(good)
@@ -257,7 +257,7 @@ async def test_a_token_that_is_refused_fails_and_is_not_shown(
     railway: Railway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What to mend is said, the token is not."""
-    monkeypatch.setattr(preflight, "open_store", lambda *_: BrittleStore())
+    monkeypatch.setattr(preflight, "open_store", lambda *_: MemoryStore(shared=False))
     outcome, reason = (await rows(on_railway(railway, "hunter2hunter2")))["platform"]
     assert outcome is Outcome.FAIL
     assert "hunter2" not in reason
@@ -267,8 +267,8 @@ async def test_a_store_that_cannot_be_read_fails_where_it_is_needed(
     railway: Railway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without it nobody can say that another replica does not do the same."""
-    store = BrittleStore()
-    store.down = True
+    store = FailingStore(shared=False)
+    store.fail()
     monkeypatch.setattr(preflight, "open_store", lambda *_: store)
     assert (await rows(on_railway(railway)))["store"][0] is Outcome.FAIL
     assert (await rows(plan("")))["store"][0] is Outcome.WARN

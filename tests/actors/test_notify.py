@@ -11,7 +11,7 @@ from core.telling import event, status
 from msgspec.structs import replace
 from servers.http import whole
 from servers.receiver import receiving
-from servers.store import BrittleStore
+from servers.stores import FailingStore
 
 from sidecar.actors import notify, outbox
 from sidecar.actors.notify import Notifier
@@ -80,7 +80,7 @@ class Desk:
 @asynccontextmanager
 async def at_work(plan_, store=None):
     """Run a notifier for as long as the block lasts, and then cut it off."""
-    desk = Desk(plan_, store or BrittleStore())
+    desk = Desk(plan_, store or FailingStore(shared=False))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(desk.notifier.run)
         yield desk
@@ -182,7 +182,7 @@ async def test_only_who_wants_to_be_told_is():
 
 async def test_what_was_not_delivered_is_sent_after_a_restart():
     """From the store, with the id that it had; then the store holds nothing any more."""
-    store = BrittleStore()
+    store = FailingStore(shared=False)
     async with receiving(*[whole(503)] * 1000) as receiver, at_work(planned(ops=sink(receiver)), store) as desk:
         desk.tell(event(EventKind.DRAIN_BEGUN))
         first = await receiver.next()
@@ -196,7 +196,7 @@ async def test_what_was_not_delivered_is_sent_after_a_restart():
 
 async def test_what_people_know_is_remembered_over_a_restart():
     """Who was told of a problem before is told of its end after."""
-    store = BrittleStore()
+    store = FailingStore(shared=False)
     async with receiving() as receiver:
         async with at_work(planned(ops=sink(receiver)), store) as desk:
             desk.tell(status("unhealthy"))
@@ -207,11 +207,11 @@ async def test_what_people_know_is_remembered_over_a_restart():
             assert await receiver.next_events(1) == ["ready"]
 
 
-@pytest.mark.parametrize("state", ["down", "hanging"])
-async def test_without_a_store_that_works_messages_go_on_from_memory(state):
+@pytest.mark.parametrize("cease", [FailingStore.fail, FailingStore.hang])
+async def test_without_a_store_that_works_messages_go_on_from_memory(cease):
     """A store that fails or hangs delays no message, later ones neither."""
-    store = BrittleStore()
-    setattr(store, state, True)
+    store = FailingStore(shared=False)
+    cease(store)
     async with receiving() as receiver, at_work(planned(ops=sink(receiver)), store) as desk:
         for kind in (EventKind.DRAIN_BEGUN, EventKind.DRAIN_FINISHED):
             desk.tell(event(kind))
@@ -220,40 +220,41 @@ async def test_without_a_store_that_works_messages_go_on_from_memory(state):
 
 async def test_a_store_that_is_down_at_the_start_is_asked_again():
     """What could not be kept is kept as soon as the store works; what lies there is sent then."""
-    store = BrittleStore()
+    store = FailingStore(shared=False)
     await store.append("outbox/self/ops", [msgspec.json.encode(notice(1)), b"of another version"], 10)
-    store.down = True
+    store.fail()
     async with receiving(*[whole(503)] * 3) as receiver, at_work(planned(ops=sink(receiver)), store) as desk:
         desk.tell(event(EventKind.DRAIN_BEGUN))
         await receiver.next()
-        store.down = False
+        store.recover()
         await desk.until(lambda: desk.sinks["ops"].delivered == 2)
         await desk.until(lambda: store.entries("outbox/self/ops") == [])
 
 
 async def test_a_write_of_unknown_outcome_is_not_repeated_for_ever():
     """After a failure the store is looked into first; no message stays in it, and none is lost."""
-    store = BrittleStore()
+    store = FailingStore(shared=False)
     append = store.append
 
     async def unsure(stream, values, keep):
         await append(stream, values, keep)
-        store.down = True
+        store.fail()
         raise StoreError("nobody knows whether it was written")
 
     store.append = unsure
     async with receiving(*[whole(503)] * 3) as receiver, at_work(planned(ops=sink(receiver)), store) as desk:
         desk.tell(event(EventKind.DRAIN_BEGUN))
         await receiver.next()
-        await desk.until(lambda: store.down)
-        store.down, store.append = False, append
+        await desk.until(lambda: store.failure is not None)
+        store.append = append
+        store.recover()
         await desk.until(lambda: desk.sinks["ops"].delivered == 1)
         await desk.until(lambda: store.entries("outbox/self/ops") == [])
 
 
 async def test_what_is_too_old_is_given_up_and_said():
     """A page of last week helps nobody; it is not even tried."""
-    store = BrittleStore()
+    store = FailingStore(shared=False)
     old = notice(1, at=notice().at - 3600)
     await store.append("outbox/self/ops", [msgspec.json.encode(old)], 10)
     rules = {"keep_trying": 600.0}

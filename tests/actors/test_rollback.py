@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from builders import rollback_record
 from servers.railway import bad_gateway_when_done, cut, cut_when_done, errors, hang_when_done, rate_limited
-from servers.stores import DictStore
+from servers.stores import FailingStore, MemoryStore
 
 from sidecar.actors.rollback import Rollback
 from sidecar.actors.seat import Pace
@@ -45,7 +45,7 @@ def _short_pauses(monkeypatch):
 @pytest.fixture
 def store():
     """What all replicas share."""
-    return DictStore()
+    return FailingStore()
 
 
 class Replica:
@@ -302,28 +302,23 @@ class KilledError(BaseException):
     """The sidecar is gone, from one moment to the next."""
 
 
-class Mortal(DictStore):
+class Mortal(MemoryStore):
     """Kills its sidecar at the nth write, before it or after."""
 
-    def __init__(self, at, *, before):
+    def __init__(self, at, *, before, kept=None):
         super().__init__()
         self.at, self.before = at, before
+        if kept is not None:
+            self._documents = kept
 
-    async def put(self, name, value):
-        """Put a document, or die."""
-        self._die(before=True)
-        await super().put(name, value)
-        self._die(before=False)
+    async def _before(self, call):
+        self._die(call, before=True)
 
-    async def claim(self, name, value):
-        """Claim a document, or die."""
-        self._die(before=True)
-        stands = await super().claim(name, value)
-        self._die(before=False)
-        return stands
+    async def _after(self, call):
+        self._die(call, before=False)
 
-    def _die(self, *, before):
-        if before is self.before:
+    def _die(self, call, *, before):
+        if call in {"put", "claim"} and before is self.before:
             self.at -= 1
             if self.at == 0:
                 raise KilledError
@@ -374,8 +369,7 @@ async def test_of_many_replicas_exactly_one_asks(railway, replica):
 async def test_another_replica_takes_over_from_one_that_fell_silent(railway, replica, store):
     """It looks before it asks, for it cannot know how far the other has come."""
     first, second = replica("a"), replica("b")
-    first.store = Mortal(1, before=False)
-    first.store.kept = store.kept
+    first.store = Mortal(1, before=False, kept=store.kept)
     with pytest.raises(KilledError):
         await first.roll_back(TARGET)
     assert await second.roll_back(TARGET, within=1.0) is RollbackPhase.VERIFIED
@@ -452,7 +446,7 @@ async def test_without_a_store_nothing_is_asked(railway, replica, store):
 
 async def test_a_store_that_fails_after_the_platform_has_heard_changes_nothing(railway, replica, store):
     """The earlier release is waited for all the same."""
-    railway.on_rollback = lambda *_: setattr(store, "broken", True)
+    railway.on_rollback = lambda *_: store.fail()
     assert await replica().roll_back(TARGET) is RollbackPhase.VERIFIED
 
 

@@ -10,7 +10,7 @@ from builders import rollback_record
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from servers.stores import DictStore
+from servers.stores import MemoryStore
 
 from sidecar.actors.rollback import Rollback
 from sidecar.actors.seat import Pace
@@ -41,6 +41,8 @@ PACE = Pace(first=2.0, longest=8.0, settle=10.0, silence=30.0)
 TARGET = KnownGood(release="1", at=0.0, deployments=("d-1",))
 NAMES = ("a", "b", "c")
 WHO = st.integers(0, len(NAMES) - 1)
+MOODY = {"get", "put", "claim"}
+"""The store's calls that take their time, and can fail."""
 
 OWN_BAD = rollback_record(RollbackPhase.VERIFIED, release="1", target="0", replica="z", asked=1)
 
@@ -91,36 +93,25 @@ class Request:
         self.open = False
 
 
-class AnyStore(DictStore):
+class AnyStore(MemoryStore):
     """Fails before or after it has done something, whenever the world is in that mood."""
 
     def __init__(self, world):
         super().__init__()
         self.world = world
 
-    async def get(self, name):
-        """Give a document."""
-        return await self._do(super().get(name))
-
-    async def put(self, name, value):
-        """Put a document."""
-        await self._do(super().put(name, value))
-
-    async def claim(self, name, value):
-        """Claim a document."""
-        return await self._do(super().claim(name, value))
-
-    async def _do(self, act):
-        try:
+    async def _before(self, call):
+        if call in MOODY:
             await tick()
-            if self.world.store_mood == "fails":
-                raise StoreError("the store fails")
-            done = await act
-        finally:
-            act.close()
-        if self.world.store_mood == "does and fails":
-            raise StoreError("the store does, and fails")
-        return done
+            self._fail_in("fails", "the store fails")
+
+    async def _after(self, call):
+        if call in MOODY:
+            self._fail_in("does and fails", "the store does, and fails")
+
+    def _fail_in(self, mood, why):
+        if self.world.store_mood == mood:
+            raise StoreError(why)
 
 
 class AnyPlatform(Platform):

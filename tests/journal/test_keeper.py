@@ -3,7 +3,7 @@
 import anyio
 import pytest
 from builders import plan, probe, verdict
-from servers.dictionary import DictionaryStore
+from servers.stores import FailingStore
 
 from sidecar.clock import boottime
 from sidecar.core.events import Event, EventKind
@@ -26,7 +26,7 @@ class Kept:
 
     def __init__(self, figures=lambda: {"in_flight": 3}):
         rules = plan(probe("web", failure_threshold=1))
-        self.store = DictionaryStore()
+        self.store = FailingStore()
         self.said = []
         self.journal = Journal(
             rules, self.store, "r1", snapshot=lambda: self.tracker.snapshot, figures=figures, tell=self.said.append
@@ -52,7 +52,7 @@ class Kept:
     @property
     def entries(self):
         """What has reached the store."""
-        return parse(self.store.values(STREAM)).entries
+        return parse(self.store.entries(STREAM)).entries
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ async def test_entries_gather_and_are_written_in_one_go():
     for number in range(50):
         kept.remark(str(number))
     async with kept.journal.keeping():
-        await kept.store.appended(1)
+        await kept.store.until("append", 1)
         assert [entry.message for entry in kept.entries if isinstance(entry, Told)] == [str(n) for n in range(50)]
         assert isinstance(kept.entries[0], SidecarStarted)
-    assert kept.store.appends == 1
+    assert kept.store.ended["append"] == 1
 
 
 async def test_a_turn_for_the_worse_is_written_at_once():
@@ -82,7 +82,7 @@ async def test_a_turn_for_the_worse_is_written_at_once():
         kept.report(Outcome.PASS)
         kept.report(Outcome.FAIL, reason="it is down")
         with anyio.fail_after(keeper.BATCH_EVERY - 1):
-            await kept.store.appended(2)
+            await kept.store.until("append", 2)
         [frozen] = await read_flights(kept.store, "r1")
         assert [entry.outcome for entry in kept.entries if isinstance(entry, Verdicts)] == [Outcome.PASS, Outcome.FAIL]
     assert frozen.reasons == ("web: it is down",)
@@ -117,15 +117,15 @@ async def test_a_store_that_fails_loses_the_oldest_and_the_journal_says_how_many
     """The youngest wait for the store to come back; a remark tells of the beginning and the end, once each."""
     monkeypatch.setattr(keeper, "HELD_AT_MOST", 10)
     kept = Kept()
-    kept.store.refusal = "the disk is full"
+    kept.store.fail("the disk is full")
     async with kept.journal.keeping():
         for number in range(30):
             kept.remark(str(number))
-        await kept.store.appended(3)
+        await kept.store.until("append", 3)
         assert kept.journal.failing == "the disk is full"
         assert kept.entries == []
-        kept.store.refusal = None
-        await kept.store.appended(kept.store.appends + 1)
+        kept.store.recover()
+        await kept.store.until("append", kept.store.ended["append"] + 1)
     first, *rest = kept.entries
     assert (type(first), first.count) == (Lost, 21)
     assert [entry.message for entry in rest] == [str(number) for number in range(20, 30)]
@@ -140,13 +140,13 @@ async def test_a_store_that_fails_loses_the_oldest_and_the_journal_says_how_many
 async def test_what_the_store_took_although_it_said_no_is_read_once():
     """Whether a write that failed has happened is not known; so it is written again, and counted once."""
     kept = Kept()
-    kept.store.refusal, kept.store.takes_but_says_no = "the connection was lost", True
+    kept.store.fail("the connection was lost", when_done=True)
     async with kept.journal.keeping():
         kept.remark("once")
-        await kept.store.appended(2)
-        kept.store.refusal = None
+        await kept.store.until("append", 2)
+        kept.store.recover()
     reading = await read_journal(kept.store, "r1")
-    assert len(kept.store.values(STREAM)) > len(reading.entries)
+    assert len(kept.store.entries(STREAM)) > len(reading.entries)
     assert [entry.message for entry in reading.entries if isinstance(entry, Told)] == ["once"]
 
 
@@ -154,7 +154,7 @@ async def test_a_store_that_hangs_does_not_hold_up_the_end(monkeypatch):
     """What is left has its time, and no more."""
     monkeypatch.setattr(keeper, "CLOSE_WITHIN", 0.05)
     kept = Kept()
-    kept.store.hangs = True
+    kept.store.hang()
     async with kept.journal.keeping():
         kept.remark()
     assert kept.entries == []
@@ -165,10 +165,10 @@ async def test_without_news_nothing_wakes_it():
     """After the start there is nothing to write, and nothing is tried."""
     kept = Kept()
     async with kept.journal.keeping():
-        await kept.store.appended(1)
+        await kept.store.until("append", 1)
         for _ in range(100):
             await anyio.sleep(0.001)
-        assert kept.store.appends == 1
+        assert kept.store.ended["append"] == 1
 
 
 async def test_a_flight_record_by_another_version_is_left_out():

@@ -9,7 +9,7 @@ from builders import process
 from msgspec.structs import replace
 from servers.following import PLAN, WITHIN, Follower, following
 from servers.redis import RedisServer
-from servers.stores import DictStore
+from servers.stores import FailingStore, MemoryStore, ReadOnlyStore, SlowStore
 
 from sidecar import releases
 from sidecar.core.actions import BeginRollback, SaveGood, SaveHold, SaveRelease, SaveStanding
@@ -24,7 +24,7 @@ from sidecar.core.state import Standing
 from sidecar.ledger import patience
 from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.store import open_store
-from sidecar.store.contract import Store, StoreError
+from sidecar.store.contract import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +71,7 @@ STANDING = Standing(upstream=("db",))
 )
 async def test_what_waits_is_overtaken_by_the_same_said_anew_and_by_nothing_else(asked, kept) -> None:
     """The order stays: a rollback begins when everything before it is written."""
-    follower = Follower(DictStore())
+    follower = Follower(MemoryStore())
     for action in asked:
         follower.releases.act(action)
     assert tuple(follower.releases._queue) == kept
@@ -137,8 +137,8 @@ async def test_what_was_measured_is_kept_until_the_release_is_decided_about(file
 
 async def test_a_store_that_fails_is_told_once_and_nothing_is_lost() -> None:
     """However many wait for it. When it works again, everything is there; when it fails again, that is told again."""
-    store = DictStore()
-    store.broken = True
+    store = FailingStore()
+    store.fail()
     async with following(store) as follower:
         follower.serve()
         for _ in range(5):
@@ -148,21 +148,21 @@ async def test_a_store_that_fails_is_told_once_and_nothing_is_lost() -> None:
         assert follower.remarks[0].startswith(
             "cannot reach the store: it is out of order; it is tried again, and nothing"
         )
-        store.broken = False
+        store.recover()
         await follower.until(lambda: follower.took(MemoryRecalled))
         assert (await follower.written())["2", "a"].phase is ReleasePhase.BAKING
         assert (await follower.releases.ledger.latches()).process == process(7)
-        store.broken = True
+        store.fail()
         await follower.until(lambda: len(follower.remarks) == 2)
 
 
 async def test_a_flush_ends_with_its_time() -> None:
     """And tells that not everything is written."""
-    store = DictStore()
+    store = FailingStore()
     async with following(store) as follower:
         await follower.until(lambda: follower.took(MemoryRecalled))
         assert await follower.releases.flush(WITHIN)
-        store.broken = True
+        store.fail()
         follower.releases.act(SaveRelease(BAD))
         assert not await follower.releases.flush(0.01)
 
@@ -170,7 +170,7 @@ async def test_a_flush_ends_with_its_time() -> None:
 @pytest.mark.parametrize("name", ["replica/z/seen", "rollback/2/1", "release/1/a"])
 async def test_what_nobody_can_read_ends_nothing(name: str) -> None:
     """It is told with its name, and as soon as somebody has mended it, the sidecar goes on."""
-    store = DictStore()
+    store = MemoryStore()
     store.kept[name] = b"\xff"
     async with following(store) as follower:
         await follower.until(lambda: follower.remarks)
@@ -182,26 +182,6 @@ async def test_what_nobody_can_read_ends_nothing(name: str) -> None:
 
 
 # A hold ---------------------------------------------------------------------------------------------------------------
-
-
-class ReadOnlyStore(DictStore):
-    """A store that can be read, and for a while not written to, as a replica without its master."""
-
-    read_only = False
-
-    async def put(self, name: str, value: bytes) -> None:
-        """Refuse."""
-        self._refuse()
-        await super().put(name, value)
-
-    async def remove(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-        await super().remove(name)
-
-    def _refuse(self) -> None:
-        if self.read_only:
-            raise StoreError("cannot write to the store: it is read-only")
 
 
 async def test_a_hold_that_cannot_be_written_yet_stands_all_the_same() -> None:
@@ -222,25 +202,9 @@ async def test_a_hold_that_cannot_be_written_yet_stands_all_the_same() -> None:
             assert await follower.releases.ledger.hold() == expected
 
 
-class SlowStore(DictStore):
-    """A store whose answer about the hold is under way for as long as ``answer`` is not set, once it is waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked, self.answer = anyio.Event(), anyio.Event()
-
-    async def get(self, name: str) -> bytes | None:
-        """Look first, and answer later."""
-        found = await super().get(name)
-        if name == "hold":
-            self.asked.set()
-            await self.answer.wait()
-        return found
-
-
 async def test_a_hold_that_is_said_while_the_store_is_read_stands() -> None:
     """What was read before it was written down says nothing about it."""
-    store = SlowStore()
+    store = SlowStore("hold")
     async with following(store) as follower:
         await store.asked.wait()
         follower.tracker.record(HoldBegun(HOLD))

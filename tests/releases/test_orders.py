@@ -8,7 +8,7 @@ import pytest
 from builders import rollback_record
 from msgspec.structs import replace
 from servers.following import PLAN, WITHIN, Follower, following
-from servers.stores import DictStore
+from servers.stores import FailingStore
 
 from sidecar import release_orders
 from sidecar.core.actions import StoreAction
@@ -38,9 +38,9 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release_orders, "KEPT_WITHIN", 0.05)
 
 
-async def known(*records: tuple[str, ReleasePhase], **more: str) -> DictStore:
+async def known(*records: tuple[str, ReleasePhase], **more: str) -> FailingStore:
     """Make a store in which these releases are known, the first since longest."""
-    store, now = DictStore(), time()
+    store, now = FailingStore(), time()
     for place, (id_, phase) in enumerate(records):
         at = now - 1000.0 + place
         record = ReleaseRecord(id=id_, phase=phase, since=at, updated=at, served=True, **({"schema": "7"} | more))

@@ -8,7 +8,7 @@ import pytest
 from builders import rollback_record
 from msgspec.structs import replace
 from servers.following import PLAN, WITHIN, Follower, following
-from servers.stores import DictStore
+from servers.stores import MemoryStore
 
 from sidecar.actors import restored
 from sidecar.core.events import Event, EventKind
@@ -35,9 +35,9 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def store() -> DictStore:
+async def store() -> MemoryStore:
     """Make a store in which release 1 is known to be good."""
-    made = DictStore()
+    made = MemoryStore()
     await Ledger(made, "z").save_release(EARLIER)
     return made
 
@@ -56,7 +56,7 @@ def turn(phase: RollbackPhase, **changes: object) -> RollbackRecord:
 # The rollback ---------------------------------------------------------------------------------------------------------
 
 
-async def test_that_a_release_is_bad_is_written_before_anything_is_done_about_it(store: DictStore) -> None:
+async def test_that_a_release_is_bad_is_written_before_anything_is_done_about_it(store: MemoryStore) -> None:
     """Killed at any moment, nobody takes the bad release for a good one."""
     found = []
     platform = parent(lambda _: found.append(store.kept["release/2/a"]))
@@ -68,7 +68,7 @@ async def test_that_a_release_is_bad_is_written_before_anything_is_done_about_it
     assert b'"phase":"bad"' in found[0]
 
 
-async def test_without_a_platform_from_the_start_a_release_is_held(store: DictStore) -> None:
+async def test_without_a_platform_from_the_start_a_release_is_held(store: MemoryStore) -> None:
     """A reload may name one, but it is made at the start."""
     async with following(store) as follower:
         await follower.until(lambda: follower.took(MemoryRecalled))
@@ -80,7 +80,7 @@ async def test_without_a_platform_from_the_start_a_release_is_held(store: DictSt
     assert record.reason.endswith("rollback.platform was not set when the sidecar started")
 
 
-async def test_who_calls_a_release_good_has_its_rollback_forgotten(store: DictStore) -> None:
+async def test_who_calls_a_release_good_has_its_rollback_forgotten(store: MemoryStore) -> None:
     """It may be restored again, by a later one."""
     await Turns(store, "2").claim(1, turn(RollbackPhase.VERIFIED, release="2", target="1"))
     bad = ReleaseRecord(id="2", phase=ReleasePhase.ROLLED_BACK, since=time(), updated=time(), served=True)
@@ -109,7 +109,7 @@ async def test_who_calls_a_release_good_has_its_rollback_forgotten(store: DictSt
     ],
 )
 async def test_a_release_that_was_rolled_back_is_not_started_again(
-    store: DictStore, phase: ReleasePhase, asked: int, expected: str | None
+    store: MemoryStore, phase: ReleasePhase, asked: int, expected: str | None
 ) -> None:
     """What it was rolled back to is started instead; not where nobody was asked, or a person has decided otherwise."""
     await Turns(store, "2").claim(1, turn(RollbackPhase.VERIFYING, release="2", target="1", asked=asked))
@@ -119,7 +119,7 @@ async def test_a_release_that_was_rolled_back_is_not_started_again(
     assert (target.release if target else None) == expected
 
 
-async def test_a_release_without_a_name_was_never_rolled_back(store: DictStore) -> None:
+async def test_a_release_without_a_name_was_never_rolled_back(store: MemoryStore) -> None:
     """Nothing is known of it."""
     plan = replace(PLAN, release=replace(PLAN.release, id=None))
     assert await Follower(store, plan).releases.restored() is None
@@ -133,7 +133,7 @@ def ended(follower: Follower) -> list[Event]:
     return [event for event in follower.events if event.kind is EventKind.ROLLBACK_ENDED]
 
 
-async def test_a_restored_release_tells_that_it_is_healthy(store: DictStore) -> None:
+async def test_a_restored_release_tells_that_it_is_healthy(store: MemoryStore) -> None:
     """Not before it is ready; it writes it down, so that whoever has asked for it learns the same."""
     await Turns(store, "3").claim(1, turn(RollbackPhase.VERIFYING))
     async with following(store) as follower:
@@ -146,7 +146,7 @@ async def test_a_restored_release_tells_that_it_is_healthy(store: DictStore) -> 
     assert [event.message for event in ended(follower)] == ["rollback release 3 -> 2 is done: 2 is healthy"]
 
 
-async def test_a_restored_release_that_is_not_healthy_in_time_says_so(store: DictStore) -> None:
+async def test_a_restored_release_that_is_not_healthy_in_time_says_so(store: MemoryStore) -> None:
     """As an error; and when it becomes healthy later, that too."""
     await Turns(store, "3").claim(1, turn(RollbackPhase.VERIFYING))
     plan = replace(PLAN, rollback=RollbackPlan(verify_within=0.0))
@@ -165,7 +165,9 @@ async def test_a_restored_release_that_is_not_healthy_in_time_says_so(store: Dic
 @pytest.mark.parametrize(
     "changes", [{"target": "1"}, {"asked_at": None}, {"asked_at": time() + 3600.0}, {"phase": RollbackPhase.VERIFIED}]
 )
-async def test_a_rollback_that_is_not_about_this_start_is_confirmed_by_nobody(store: DictStore, changes: dict) -> None:
+async def test_a_rollback_that_is_not_about_this_start_is_confirmed_by_nobody(
+    store: MemoryStore, changes: dict
+) -> None:
     """To another release, never asked for, asked for while this one ran already, or at its end."""
     only = turn(**({"phase": RollbackPhase.VERIFYING} | changes))
     await Turns(store, "3").claim(1, only)

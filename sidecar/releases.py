@@ -17,6 +17,7 @@ from sidecar.core.events import Event, EventKind
 from sidecar.core.facts import Fact, MemoryRecalled, RollbackAdvanced, StandingRecalled, TrafficMeasured
 from sidecar.core.plan import Plan
 from sidecar.core.releases.baseline import Baseline
+from sidecar.core.releases.outlook import outlook
 from sidecar.core.releases.release import JUDGED, KnownGood, ReleasePhase, ReleaseState
 from sidecar.core.releases.rollback import RollbackOrder, RollbackStep
 from sidecar.core.severity import Severity
@@ -144,6 +145,8 @@ class Releases:
         await self._patiently(self._take_up)
         await self._patiently(self.recall)
         self._introduce()
+        if (expected := outlook(self._state().plan, self._store.unfit)) is not None:
+            self._say(expected, Severity.INFO)
         self._tasks.start_soon(self._confirm, name="confirm")
         self._tasks.start_soon(self._keep_tidy, name="tidy")
         while self._store.shared:
@@ -275,8 +278,8 @@ class Releases:
             trouble = scraper.trouble
             await anyio.sleep(SCRAPE_EVERY)
 
-    def _say(self, message: str) -> None:
-        self._tell(Event(kind=EventKind.REMARK, at=boottime(), severity=Severity.WARNING, message=message))
+    def _say(self, message: str, severity: Severity = Severity.WARNING) -> None:
+        self._tell(Event(kind=EventKind.REMARK, at=boottime(), severity=severity, message=message))
 
 
 def _is_overtaken(waiting: StoreAction, action: StoreAction) -> bool:

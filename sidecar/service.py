@@ -22,7 +22,6 @@ from sidecar.core.errors import SidecarError
 from sidecar.core.events import Event, EventKind
 from sidecar.core.facts import Fact, StopRequested
 from sidecar.core.plan import Plan
-from sidecar.core.releases.outlook import outlook
 from sidecar.core.severity import Severity
 from sidecar.gateway.child import Command
 from sidecar.gateway.figures import read_figures
@@ -87,8 +86,6 @@ async def serve(
             _control(plan, environ, tell) as control,
         ):
             _announce(plan, command, listening, control, tell)
-            if (expected := outlook(plan, store.unfit)) is not None:
-                _say(tell, EventKind.REMARK, Severity.INFO, expected)
             await orders.recall_maintenance()
             async with agent.running(), take_orders(control, orders.carry_out):
                 gc.freeze()  # what is there by now stays: looking through it for garbage takes up to 25 ms each time

@@ -144,8 +144,8 @@ async def test_a_store_that_fails_is_told_once_and_nothing_is_lost() -> None:
         for _ in range(5):
             await follower.releases.flush(0.01)
         assert not follower.took(MemoryRecalled)
-        assert len(follower.remarks) == 1
-        assert follower.remarks[0].startswith(
+        assert len(follower.warnings) == 1
+        assert follower.warnings[0].startswith(
             "cannot reach the store: it is out of order; it is tried again, and nothing"
         )
         store.recover()
@@ -153,7 +153,7 @@ async def test_a_store_that_fails_is_told_once_and_nothing_is_lost() -> None:
         assert (await follower.written())["2", "a"].phase is ReleasePhase.BAKING
         assert (await follower.releases.ledger.latches()).process == process(7)
         store.fail()
-        await follower.until(lambda: len(follower.remarks) == 2)
+        await follower.until(lambda: len(follower.warnings) == 2)
 
 
 async def test_a_flush_ends_with_its_time() -> None:
@@ -173,8 +173,8 @@ async def test_what_nobody_can_read_ends_nothing(name: str) -> None:
     store = MemoryStore()
     store.kept[name] = b"\xff"
     async with following(store) as follower:
-        await follower.until(lambda: follower.remarks)
-        assert f"cannot read {name} in the store: " in follower.remarks[0]
+        await follower.until(lambda: follower.warnings)
+        assert f"cannot read {name} in the store: " in follower.warnings[0]
         if not name.endswith("seen"):
             assert follower.tracker.state.memory.unfit == NOT_RECALLED
         del store.kept[name]

@@ -9,10 +9,11 @@ from builders import probe, process, verdict
 
 from sidecar.clock import boottime
 from sidecar.core.actions import StoreAction
-from sidecar.core.events import Event, EventKind
+from sidecar.core.events import Event
 from sidecar.core.facts import Fact, GatewayAppeared, ProbeReported
 from sidecar.core.plan import DrainPlan, Plan, Target
 from sidecar.core.rules import PlatformKind, RailwayPlan, ReleasePlan, RollbackPlan
+from sidecar.core.severity import Severity
 from sidecar.core.verdict import Outcome
 from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.platforms.contract import Platform
@@ -64,9 +65,9 @@ class Follower:
         self.orders = ReleaseOrders(self.releases, lambda: self.tracker.state, self.tracker.record)
 
     @property
-    def remarks(self) -> list[str]:
-        """What was remarked."""
-        return [event.message for event in self.events if event.kind is EventKind.REMARK]
+    def warnings(self) -> list[str]:
+        """What it was warned of."""
+        return [event.message for event in self.events if event.severity is Severity.WARNING]
 
     def took(self, kind: type) -> list[Any]:
         """The facts of this kind that were taken in."""

@@ -1,4 +1,4 @@
-"""What a release has to expect, told when the sidecar starts: nobody should learn it only when a release is bad."""
+"""What a release has to expect, told when the store is read first: nobody should learn it only when one is bad."""
 
 from sidecar.core.plan import Plan
 from sidecar.core.rules import ReleaseMode

@@ -36,7 +36,7 @@ def while_it_bakes(story: Story) -> None:
     """With the first crash written down."""
     story.bad.is_at("baking")
     story.crash()
-    story.until(lambda: story.own.restarts == 1, "the crash is written down")
+    story.until_written(lambda own: own.restarts == 1, "it has crashed")
     story.kill()
 
 

@@ -93,9 +93,13 @@ class Story:
         for replica in all_of_them:
             self.crash(replica, after=1)
 
+    def until_written(self, fact: Callable[[ReleaseRecord], bool], what: str) -> None:
+        """Wait until this is so of what is written down of the release; at first that is nothing."""
+        self.until(lambda: (own := self.own) is not None and fact(own), f"it is written down that {what}")
+
     def until_phase(self, phase: ReleasePhase) -> None:
         """Wait until it is written down that the release has come so far."""
-        self.until(lambda: self.own is not None and self.own.phase is phase, f"release 2 is {phase}")
+        self.until_written(lambda own: own.phase is phase, f"release 2 is {phase}")
 
     def kill(self) -> None:
         """Kill the sidecar."""

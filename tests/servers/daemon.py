@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Self
 
 import psutil
@@ -71,11 +72,11 @@ class Daemon:
         self._to_all(lambda pid: os.kill(pid, signal.SIGCONT))
 
     def _to_all(self, act: Callable[[int], None]) -> None:
-        for pid in (self._process.pid, *(child.pid for child in psutil.Process(self._process.pid).children())):
-            try:
-                act(pid)
-            except ProcessLookupError:
-                continue
+        with suppress(ProcessLookupError):
+            act(self._process.pid)
+        for child in psutil.Process(self._process.pid).children():  # a frozen parent has no more of them
+            with suppress(ProcessLookupError):
+                act(child.pid)
 
     def _read(self) -> None:
         for line in self._process.stdout:

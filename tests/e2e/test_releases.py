@@ -38,9 +38,7 @@ def test_a_good_release_becomes_what_others_fall_back_to(service: Service) -> No
 def test_a_release_that_never_starts_takes_no_traffic_and_needs_no_rollback(service: Service) -> None:
     """Readiness stays 503, so the platform keeps the one before; people are told that this one is held, and why."""
     good(service)
-    bad = service.deploy("2")
-    bad.sidecar.event("listening")
-    tell(bad.place.gateway_port, "become/status/500")
+    bad = service.deploy("2", "--become", "status/500")
     event = bad.is_at("held", within="never took traffic, so there is nothing to undo")
     assert "start_within is 3 s" in event["message"]
     assert ask(bad.place.port).status == 503

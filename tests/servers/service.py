@@ -6,7 +6,7 @@ deployments share one Redis, as they would there.
 
 import queue
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -63,12 +63,14 @@ class Replica:
         self.place = place
         self.deployed = deployed
         self.sidecar: Program
+        self.options: Sequence[str] = ()
+        """Those of its gateway."""
         self._config = config
         self._variables = variables
 
     def start(self) -> "Replica":
         """Start the sidecar, which starts the gateway; again, if it has ended."""
-        self.sidecar = self.place.parent(self._config, self.place.gateway_command(), env=self._variables)
+        self.sidecar = self.place.parent(self._config, self.place.gateway_command(*self.options), env=self._variables)
         return self
 
     def says(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -104,9 +106,11 @@ class Service:
         railway.on_rollback = lambda new, old: self._asked.put((new, old))
         railway.rollback_becomes = ("BUILDING",)
 
-    def deploy(self, release: str) -> Replica:
-        """Deploy a release."""
-        return self.replica(self.railway.deploy(release, "DEPLOYING")).start()
+    def deploy(self, release: str, *options: str) -> Replica:
+        """Deploy a release, whose gateway has these options."""
+        replica = self.replica(self.railway.deploy(release, "DEPLOYING"))
+        replica.options = options
+        return replica.start()
 
     def restored(self) -> Replica:
         """Wait until a rollback is asked for, and start the release that it restores."""

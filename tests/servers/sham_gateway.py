@@ -117,10 +117,14 @@ class Sham:
             else:
                 self._manner(peer, self._argument)
 
+    def become(self, manner: str, argument: str = "") -> None:
+        """Answer in this manner from now on."""
+        self._manner, self._argument = MANNERS[manner], argument
+
     def _obey(self, order: list[str]) -> None:
         match order:
             case ["become", manner, *argument]:
-                self._manner, self._argument = MANNERS[manner], "".join(argument)
+                self.become(manner, "".join(argument))
             case ["release"]:
                 self._released.set()
 
@@ -142,8 +146,10 @@ def main() -> None:
     options.add_argument("--port", type=int, required=True)
     options.add_argument("--stubborn", action="store_true", help="ignore SIGTERM")
     options.add_argument("--status", type=int, default=0, help="the exit status after SIGTERM")
+    options.add_argument("--become", default="status/200", help="the manner in which it answers from the first")
     chosen = options.parse_args()
     sham = Sham(stubborn=chosen.stubborn, status=chosen.status)
+    sham.become(*chosen.become.split("/"))
     signal.signal(signal.SIGTERM, sham.terminate)
     signal.signal(signal.SIGINT, sham.terminate)
     listener = socket.create_server(("127.0.0.1", chosen.port), backlog=128)

@@ -118,7 +118,8 @@ def test_the_journal_is_read_while_the_sidecar_runs_and_after_it_was_killed(depl
     gateway, sidecar = start(deployment, short(drain_after="1h"))
     gateway.signal(signal.SIGKILL)
     sidecar.event("status_changed", after="unhealthy")
-    while "gateway_exited" not in command(deployment, "journal", "--config", "sidecar.toml"):
+    awaited = ("gateway_exited", "ready -> unhealthy")
+    while not all(event in command(deployment, "journal", "--config", "sidecar.toml") for event in awaited):
         pass
     sidecar.signal(signal.SIGKILL)
     assert sidecar.exit_status() == -signal.SIGKILL

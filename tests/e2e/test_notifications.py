@@ -62,9 +62,9 @@ def test_the_last_words_are_told(deployment: Deployment, hook: Hook) -> None:
     """That the gateway crashes too often is known a moment before the sidecar ends."""
     crashing = "[parent]\nmax_restarts = 0\n"
     sidecar = deployment.parent(short() + crashing + hook.sink(), deployment.gateway_command())
+    pid = sidecar.event("listening")["pid"]
     sidecar.event("status_changed", after="ready")
-    pid = sidecar.named("gateway_appeared")[-1]["message"].rpartition(" ")[2]
-    os.kill(int(pid), signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
     [*_, last] = hook.until("stopped")
     assert last["data"]["severity"] == "error"
     sidecar.exit_status()

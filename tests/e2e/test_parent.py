@@ -257,9 +257,10 @@ def test_a_command_that_cannot_be_started_is_told_in_one_line(
 
 def test_what_a_gateway_leaves_behind_is_killed_before_the_next_one_starts(deployment: Deployment) -> None:
     """A worker that outlives its crashed parent would hold the port and the memory."""
-    sidecar = deployment.parent(config(), ["sh", "-c", 'sleep 1000 & exec "$@"', "sh", *deployment.gateway_command()])
+    leaves = 'sleep 1000 & echo "{\\"event\\":\\"sleeper\\",\\"pid\\":$!}"; exec "$@"'
+    sidecar = deployment.parent(config(), ["sh", "-c", leaves, "sh", *deployment.gateway_command()])
+    sleeper = sidecar.event("sleeper")["pid"]
     first = ready(sidecar)
-    [sleeper] = [process.pid for process in deployment.processes() if process.name() == "sleep"]
     psutil.Process(first).kill()
     left = sidecar.event("left_behind", severity="warning")
     assert str(sleeper) in left["message"]

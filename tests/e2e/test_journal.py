@@ -6,7 +6,7 @@ import time
 
 from servers.asking import tell
 from servers.configuration import short
-from servers.deployment import BIN, Deployment, Program
+from servers.deployment import BIN, WITHIN, Deployment, Program
 from servers.parent_releases import config, deploy_bad, deploy_good
 
 SECRET = "hunter2-hunter2"
@@ -119,8 +119,9 @@ def test_the_journal_is_read_while_the_sidecar_runs_and_after_it_was_killed(depl
     gateway.signal(signal.SIGKILL)
     sidecar.event("status_changed", after="unhealthy")
     awaited = ("gateway_exited", "ready -> unhealthy")
+    deadline = time.monotonic() + WITHIN
     while not all(event in command(deployment, "journal", "--config", "sidecar.toml") for event in awaited):
-        pass
+        assert time.monotonic() < deadline, awaited
     sidecar.signal(signal.SIGKILL)
     assert sidecar.exit_status() == -signal.SIGKILL
 

@@ -33,6 +33,7 @@ from sidecar.core.actions import (
     StartChild,
 )
 from sidecar.core.drain import DrainStep
+from sidecar.core.errors import RefusedError
 from sidecar.core.events import Event
 from sidecar.core.facts import (
     DrainAdvanced,
@@ -46,6 +47,7 @@ from sidecar.core.facts import (
 )
 from sidecar.core.identity import GatewayProcess
 from sidecar.core.plan import Plan, ProbePlan, Target
+from sidecar.core.policy import refuse_replacement
 from sidecar.core.rules import PlatformKind
 from sidecar.core.snapshot import Snapshot
 from sidecar.core.verdict import Verdict
@@ -257,11 +259,18 @@ class Agent:
         if parent is None:
             return None
         return ParentPlatform(
-            require=parent.require,
+            require=self._require_command,
             replace=self._replace_command,
             running=lambda: parent.arguments,
             is_ready=lambda: self.tracker.state.health.ready,
         )
+
+    def _require_command(self, arguments: Sequence[str]) -> None:
+        """Raise ``SidecarError`` where this command cannot take the place of the one that runs."""
+        assert self.parent is not None  # noqa: S101 - only a parent is asked
+        if (why := refuse_replacement(self.tracker.state)) is not None:
+            raise RefusedError(f"cannot end the gateway: {why}")
+        self.parent.require(arguments)
 
     def _replace_command(self, arguments: Sequence[str]) -> None:
         """Drain what runs, and have another command started in its place. Raises ``RefusedError``."""

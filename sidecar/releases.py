@@ -23,7 +23,7 @@ from sidecar.core.releases.rollback import RollbackOrder, RollbackStep
 from sidecar.core.severity import Severity
 from sidecar.core.state import State
 from sidecar.ledger.patience import Patience
-from sidecar.ledger.recall import known_as, read, remember, standings
+from sidecar.ledger.recall import known_as, read, remember, replaced_by
 from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.ledger.standing import recall_standing, save_standing
 from sidecar.ledger.tidying import tidy
@@ -128,11 +128,7 @@ class Releases:
 
     async def restored(self) -> KnownGood | None:
         """Tell which release this one was rolled back to; None where it was not. Raises ``StoreError``."""
-        stored, name = await read(self.ledger), self._plan.release.id
-        standing = standings(stored.records).get(name or "")
-        if standing is None or standing.phase not in (ReleasePhase.BAD, ReleasePhase.ROLLED_BACK):
-            return None
-        return next((each.target for each in stored.rollbacks if each.release == name and each.asked), None)
+        return replaced_by(await read(self.ledger), self._plan.release.id or "")
 
     async def flush(self, within: float) -> bool:
         """Wait until everything is written, but no longer than this; tell whether it is."""

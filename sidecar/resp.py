@@ -17,6 +17,9 @@ Command = tuple[str | bytes | int, ...]
 Reply = Any
 """Bytes, a number, a list, None, or the ``ResponseError`` that the server answered."""
 
+_LINE_COSTS = 64
+"""Bytes that a line takes beside its letters, at least: an array of nothing but empty lines takes memory, too."""
+
 _OF_POOLS = ("max_connections", "timeout")
 """Parameters of redis-py's connection pools: right in a URL that is shared with an application, of no use here."""
 
@@ -89,6 +92,9 @@ class Link:
                 [part for command in commands for part in connection.pack_command(*command)]
             )
             return [await _reply(connection) for _ in commands]
+        except (ValueError, RecursionError) as error:  # no RESP at all, or a line or a nesting without end
+            await self.cut()
+            raise exceptions.InvalidResponse(f"a reply that cannot be read: {error}") from None
         except BaseException:
             await self.cut()
             raise
@@ -130,8 +136,9 @@ class _BoundedParser(_AsyncRESP2Parser):
         return await super()._read(length)
 
     async def _readline(self) -> bytes:
-        self._spend(1)
-        return await super()._readline()
+        line = await super()._readline()
+        self._spend(len(line) + _LINE_COSTS)
+        return line
 
     def _spend(self, length: int) -> None:
         self._left -= length

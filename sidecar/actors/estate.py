@@ -7,17 +7,18 @@ not have been delivered by then; and of what it has told people, nobody else wou
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from time import time
 
 import anyio
+import msgspec
 
 from sidecar.actors.outbox import Outbox
 from sidecar.core.notices.notice import Notice, Teller, wants
 from sidecar.core.notices.plan import SinkPlan
 from sidecar.core.notices.telling import Telling, close
 from sidecar.ledger.records import Ledger, Present
-from sidecar.store.contract import StoreError
-from sidecar.store.documents import load
+from sidecar.store.contract import Store, StoreError
 from sidecar.store.streams import notices_of
 
 LOOK_EVERY = 30.0
@@ -36,18 +37,16 @@ _Silent = Mapping[str, tuple[Present, int]]
 async def settle_estates(ledger: Ledger, *, teller: Callable[[], Teller], make_outbox: MakeOutbox) -> None:
     """Be there for others to see, and see to what those have left who are not there any more, until cancelled.
 
-    Two replicas that do so at once send the same messages, which bear the same idempotency keys.
+    Of those that are there the first by name does it; should two think so at once, they send the same messages, which
+    bear the same idempotency keys. Who comes back sees to its own.
     """
     silent: _Silent = {}
-    begun: set[str] = set()
+    begun: dict[str, anyio.CancelScope] = {}
 
     async def settle(replica: str, present: Present) -> None:
-        try:
+        with begun[replica], suppress(StoreError):  # it is still there to be seen at the next look
             await _settle(ledger, replica, present, teller(), make_outbox)
-        except StoreError:
-            pass  # it is still there to be seen at the next look
-        finally:
-            begun.discard(replica)
+        del begun[replica]
 
     async with anyio.create_task_group() as tasks:
         while True:
@@ -56,10 +55,13 @@ async def settle_estates(ledger: Ledger, *, teller: Callable[[], Teller], make_o
                 silent = _count(silent, await ledger.present())
             except StoreError:
                 silent = {}  # who could not write either is not gone
-            for replica, (present, looks) in silent.items():
-                if looks >= SILENT_LOOKS and replica not in {ledger.replica, *begun}:
-                    begun.add(replica)
-                    tasks.start_soon(settle, replica, present, name=f"estate of {replica}")
+            gone = {replica: present for replica, (present, looks) in silent.items() if looks >= SILENT_LOOKS}
+            for replica in begun.keys() - gone.keys():
+                begun[replica].cancel()
+            if ledger.replica == min(silent.keys() - gone.keys(), default=None):
+                for replica in gone.keys() - begun.keys():
+                    begun[replica] = anyio.CancelScope()
+                    tasks.start_soon(settle, replica, gone[replica], name=f"estate of {replica}")
             await anyio.sleep(LOOK_EVERY * (1.0 + os.urandom(1)[0] / 512))
 
 
@@ -70,7 +72,7 @@ def _count(silent: _Silent, present: Mapping[str, Present]) -> _Silent:
 
 async def _settle(ledger: Ledger, replica: str, present: Present, teller: Teller, make_outbox: MakeOutbox) -> None:
     """Deliver what waits, and the end of what is open; then there is nothing more to be seen of this replica."""
-    telling = await load(ledger.store, notices_of(replica), Telling)
+    telling = await _read(ledger.store, replica)
     gone = Teller(replica=replica, release=present.release, rules=teller.rules, secrets=teller.secrets)
     why = f"as nothing is heard any more of replica {replica}"
     notices = close(telling, why, present.at, gone) if telling is not None else ()
@@ -80,6 +82,15 @@ async def _settle(ledger: Ledger, replica: str, present: Present, teller: Teller
             tasks.start_soon(_deliver, name, sink, replica, wanted, make_outbox)
     await ledger.store.remove(notices_of(replica))
     await ledger.settled(replica)
+
+
+async def _read(store: Store, replica: str) -> Telling | None:
+    """Read what a replica has told; None if that is nothing, or another version has written it."""
+    data = await store.get(notices_of(replica))
+    try:
+        return None if data is None else msgspec.json.decode(data, type=Telling)
+    except msgspec.DecodeError:
+        return None
 
 
 async def _deliver(name: str, sink: SinkPlan, replica: str, notices: list[Notice], make_outbox: MakeOutbox) -> None:

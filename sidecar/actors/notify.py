@@ -67,6 +67,7 @@ class Notifier:
         self._progress = asyncio.Event()
         self._outboxes: dict[str, Outbox] = {}
         self._tasks: TaskGroup | None = None
+        self._estates = anyio.CancelScope()
         self._set_up(plan)
 
     def tell(self, event: Event) -> None:
@@ -79,6 +80,7 @@ class Notifier:
         """Go by new rules; sinks whose table has changed are opened anew, and what waits for them goes on waiting."""
         self._rules = teller_of(plan)
         self._set_up(plan)
+        self._estates.cancel()
         self._wake.set()
 
     async def run(self) -> None:
@@ -180,9 +182,10 @@ class Notifier:
             await anyio.sleep(AGAIN_AFTER)
         from sidecar.actors.estate import settle_estates  # noqa: PLC0415 - only where replicas share a store
 
-        await settle_estates(
-            Ledger(self._store, self._replica), teller=lambda: self._teller, make_outbox=self._make_outbox
-        )
+        ledger = Ledger(self._store, self._replica)
+        while True:  # anew after a reload: what is not delivered yet may have to go elsewhere
+            with anyio.CancelScope() as self._estates:
+                await settle_estates(ledger, teller=lambda: self._teller, make_outbox=self._make_outbox)
 
     @property
     def _teller(self) -> Teller:

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import anyio
 import anyio.to_thread
@@ -101,12 +102,13 @@ class Parent:
         if self._child is None:
             return
         child, ended = self._child, self._ended
-        child.send(signal.SIGTERM)
-        with anyio.move_on_after(rules.grace):
-            await ended.wait()
-            return
-        if rules.escalate:
-            child.send(signal.SIGKILL)
+        with suppress(PermissionError):  # it has become another user: whoever waits for its end learns that it runs on
+            child.send(signal.SIGTERM)
+            with anyio.move_on_after(rules.grace):
+                await ended.wait()
+                return
+            if rules.escalate:
+                child.send(signal.SIGKILL)
 
     def kill(self) -> None:
         """End the command with SIGKILL; what else is left of it is cleared away with it."""

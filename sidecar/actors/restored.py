@@ -30,14 +30,14 @@ async def confirm_restoration(
 ) -> None:
     """Confirm the rollbacks to this release as soon as it is ready; tell if it is not ready in time.
 
-    ``began`` is when this sidecar began, as Unix time; ``within`` are seconds since the platform was asked. Returns at
+    ``began`` is when this sidecar began, as Unix time; it has ``within`` seconds from then. Returns at
     once where nobody has rolled back to this release.
     """
     turns = await patiently(partial(last_turns, ledger.store))
     restoring = [turn for turn in turns if is_unconfirmed(turn, release, began)]
     if not restoring:
         return
-    due = max(turn.asked_at or 0.0 for turn in restoring) + within
+    due = max(began, *(turn.asked_at or 0.0 for turn in restoring)) + within
     with anyio.move_on_after(max(0.0, due - time())) as in_time:
         await _become(is_ready)
     if in_time.cancelled_caught:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from sidecar.actors.seat import Pace, Seat
 from sidecar.core.errors import IllegalTransitionError, SidecarError
+from sidecar.core.releases.release import ReleasePhase
 from sidecar.core.releases.rollback import (
     ENDS,
     FINAL,
@@ -25,6 +26,7 @@ from sidecar.core.releases.rollback import (
     entry,
 )
 from sidecar.core.rules import RollbackPlan
+from sidecar.ledger.recall import standings
 from sidecar.ledger.records import Ledger
 from sidecar.ledger.turns import Turns
 from sidecar.platforms.contract import Platform, PlatformError, Restoration, UnavailableError, UncertainError
@@ -142,9 +144,9 @@ class Rollback:
 
     async def _ask(self) -> Next:
         """Write down that the platform is being asked, and ask it, if that is still ours to do."""
-        hold = None if self._order.by else await self._seat.patiently(Ledger(self._store, self._replica).hold)
-        if hold is not None:  # said at another replica, perhaps a moment ago
-            return RollbackStep.HOLD, f"on hold by {hold.by}: {hold.reason}"
+        objection = None if self._order.by else await self._seat.patiently(self._objection)
+        if objection is not None:
+            return RollbackStep.HOLD, objection
         asked = self._seat.record.asked + 1
 
         async def announce() -> bool:
@@ -167,6 +169,15 @@ class Rollback:
         except PlatformError as error:
             return RollbackStep.HOLD, str(error)
         return RollbackStep.VERIFY, f"{self._platform.name} has accepted"
+
+    async def _objection(self) -> str | None:
+        """Find what a person has said against it at another replica, perhaps a moment ago."""
+        ledger = Ledger(self._store, self._replica)
+        hold, records = await ledger.hold(), await ledger.releases()
+        if hold is not None:
+            return f"on hold by {hold.by}: {hold.reason}"
+        standing = standings(records).get(self._order.release)
+        return standing.reason if standing is not None and standing.phase is ReleasePhase.GOOD else None
 
     async def _look(self) -> Next:
         """Find out whether the platform has heard. Only when nothing has shown up for long enough, it has not.

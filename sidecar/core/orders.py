@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from sidecar.core.actions import Action, BeginDrain, EndChild
-from sidecar.core.drain import DrainPhase, begin
+from sidecar.core.drain import BEFORE_SIGNAL, DrainPhase, begin
 from sidecar.core.errors import RefusedError
 from sidecar.core.facts import DrainOrdered, MaintenanceBegun, MaintenanceEnded, ReplacementOrdered
 from sidecar.core.identity import GatewayProcess
@@ -56,6 +56,8 @@ def _replacement_ordered(state: State, fact: ReplacementOrdered, now: float) -> 
     process, why = state.gateway.process, refuse_replacement(state)
     if why is not None:
         raise RefusedError(f"cannot end the gateway: {why}")
+    if state.drain.phase in BEFORE_SIGNAL:
+        return replace(state, drain=replace(state.drain, ordered=True, reason=fact.reason)), ()
     if state.drain.phase is not DrainPhase.IDLE or state.child.phase is not ChildPhase.RUNNING:
         return state, ()
     if process is None or state.gateway.phase is GatewayPhase.GONE:

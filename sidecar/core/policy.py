@@ -69,7 +69,8 @@ def refuse_order(state: State) -> str | None:
 def refuse_replacement(state: State) -> str | None:
     """Tell why the command must not be ended for another one to take its place; None when it may.
 
-    The sidecar has started it, so that it need not be proven; a drain that is under way is just what is wanted.
+    The sidecar has started it, so that it need not be proven; a drain that is under way is just what is wanted, if no
+    recovery calls it off.
     """
     shadow = (state.plan.drain.shadow, "drain.shadow is true: the gateway is never signalled")
     return next((why for refused, why in (*_never_ended(state), shadow) if refused), None)

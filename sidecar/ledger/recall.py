@@ -7,7 +7,7 @@ from msgspec import Struct
 from sidecar.core.releases.admission import DAY
 from sidecar.core.releases.baseline import Baseline
 from sidecar.core.releases.memory import Memory
-from sidecar.core.releases.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseState
+from sidecar.core.releases.release import JUDGED, Hold, KnownGood, ReleasePhase, ReleaseState, outranks
 from sidecar.core.releases.rollback import FINAL, RollbackOrder, RollbackPhase, RollbackRecord
 from sidecar.core.rules import ReleasePlan
 from sidecar.ledger.records import Ledger, ReleaseRecord
@@ -76,18 +76,41 @@ def remember(
                 if record.asked and record.release != release and wall - record.begun < DAY
             )
         ),
-        unfinished=_unfinished(stored.rollbacks, release),
+        unfinished=_unfinished(stored, release),
         unfit=unfit,
     )
 
 
-def _unfinished(rollbacks: Iterable[RollbackRecord], release: str) -> RollbackOrder | None:
+def replaced_by(stored: Stored, release: str) -> KnownGood | None:
+    """Tell which release runs in the place of one that was rolled back; None where it was not.
+
+    That one may have been rolled back in its turn.
+    """
+    standing, seen, target = standings(stored.records), set[str](), None
+    while release not in seen:
+        seen.add(release)
+        record = next((each for each in stored.rollbacks if each.release == release and each.asked), None)
+        if record is None or release not in standing or standing[release].phase not in _REPLACED:
+            break
+        target, release = record.target, record.target.release
+    return target
+
+
+_REPLACED = (ReleasePhase.BAD, ReleasePhase.ROLLED_BACK)
+
+
+def _unfinished(stored: Stored, release: str) -> RollbackOrder | None:
     """Find the rollback of this release that has no end yet; whatever forbids another one, it has to come to one.
 
     One that is verified is the release's own end, which may not have been written down before the sidecar was killed.
     """
-    for record in rollbacks:
-        if record.release == release and (record.phase not in FINAL or record.phase is RollbackPhase.VERIFIED):
+    for record in stored.rollbacks:
+        if record.release != release:
+            continue
+        if record.phase is RollbackPhase.VERIFIED:
+            target = replaced_by(stored, release) or record.target
+            return RollbackOrder(release=release, target=target, by=record.by)
+        if record.phase not in FINAL:
             return RollbackOrder(release=release, target=record.target, by=record.by)
     return None
 
@@ -109,7 +132,7 @@ def _outranks(record: ReleaseRecord, earlier: ReleaseRecord) -> bool:
     """Tell whether a record counts more than one that was written after it."""
     if record.phase in JUDGED:
         return False
-    return earlier.phase in JUDGED or record.since > earlier.since
+    return earlier.phase in JUDGED or outranks(record, earlier)
 
 
 def _is_tried_again(record: ReleaseRecord, deployment: str | None) -> bool:

@@ -1,6 +1,7 @@
 """What is known of releases, and what a replica must not forget, written down in a store. All times are Unix times."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from sidecar.core.releases.baseline import Baseline
 from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.releases.rollback import RollbackRecord
 from sidecar.core.releases.sample import Sample
-from sidecar.store.contract import Store
+from sidecar.store.contract import Store, StoreError
 from sidecar.store.documents import decode, encode, load, load_all
 from sidecar.store.naming import name_of, word_of
 
@@ -171,7 +172,11 @@ class Ledger:
     async def present(self) -> dict[str, Present]:
         """Give the replicas that are there, or were and have left something that nobody has settled yet."""
         found = await self.store.documents("present/")
-        return {word_of(name.split("/")[1]): decode(name, value, Present) for name, value in found.items()}
+        present = {}
+        for name, value in found.items():
+            with suppress(StoreError):  # another version has written it: one that this one cannot replace
+                present[word_of(name.split("/")[1])] = decode(name, value, Present)
+        return present
 
     async def settled(self, replica: str) -> None:
         """Note that nothing is left of a replica that others would have to see to."""
@@ -183,8 +188,7 @@ class Ledger:
         await self.settled(replica)
 
     async def _remove_all(self, prefix: str) -> None:
-        for name in await self.store.documents(prefix):
-            await self.store.remove(name)
+        await self.store.remove(*await self.store.documents(prefix))
 
     def _own(self, what: str) -> str:
         return name_of("replica", self.replica, what)

@@ -21,6 +21,10 @@ CLOCKS_APART = 5.0
 """Seconds by which the clocks of two machines may differ."""
 
 
+COMES_WITHIN = 3600.0
+"""Seconds after which a release that starts does so for another reason than that it was asked for."""
+
+
 class Turns:
     """The turns of the rollback of one release.
 
@@ -97,6 +101,6 @@ def is_unconfirmed(record: RollbackRecord, release: str, started: float) -> bool
     return (
         record.target.release == release
         and record.asked_at is not None
-        and started >= record.asked_at - CLOCKS_APART
+        and record.asked_at - CLOCKS_APART <= started <= record.asked_at + COMES_WITHIN
         and record.phase is not RollbackPhase.VERIFIED
     )

@@ -76,7 +76,12 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], within: float) -> 
             os.killpg(process.pid, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):
         process.wait(_DIES_WITHIN)
-    return Ended(process.returncode if in_time else None, output.decode(errors="replace"))
+    return Ended(process.returncode if in_time else None, _last(output).decode(errors="replace"))
+
+
+def _last(said: bytes) -> bytes:
+    """Keep the end; of a line that was cut nothing, because half a secret is not known for one."""
+    return said if len(said) <= KEPT else said[-KEPT:].partition(b"\n")[2]
 
 
 def _follow(process: "subprocess.Popen[bytes]", pipe: IO[bytes], deadline: float) -> tuple[bytes, bool]:
@@ -95,7 +100,7 @@ def _follow(process: "subprocess.Popen[bytes]", pipe: IO[bytes], deadline: float
             ready = {descriptor for descriptor, _ in events.poll(1000 * left)}
             if pipe.fileno() in ready:
                 piece = pipe.read(_PIPE)
-                said = (said + (piece or b""))[-KEPT:]
+                said = (said + (piece or b""))[-2 * KEPT :]
                 if piece == b"":
                     events.unregister(pipe)
             if pidfd in ready:

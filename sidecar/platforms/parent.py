@@ -23,9 +23,9 @@ class ParentPlatform(Platform):
     ) -> None:
         """Take what the parent can do.
 
-        ``require`` raises ``SidecarError`` when there is no such program; ``replace`` drains what runs and starts this
-        instead, and raises it where what runs must not be ended; ``running`` tells what was started last; ``is_ready``
-        whether it takes traffic.
+        ``require`` raises ``SidecarError`` when there is no such program, or when what runs must not be ended;
+        ``replace`` drains that and starts this instead, and raises it likewise; ``running`` tells what was started
+        last; ``is_ready`` whether it takes traffic.
         """
         self._require = require
         self._replace = replace
@@ -42,6 +42,8 @@ class ParentPlatform(Platform):
             raise PlatformError(
                 f"cannot restore {target.release}: no sidecar has started it, so its command is not known"
             )
+        if tuple(self._running()) == target.command:
+            raise PlatformError(f"cannot restore {target.release}: its command is the one that runs")
         try:
             self._require(target.command)
         except SidecarError as error:

@@ -34,8 +34,8 @@ class Store(ABC):
         """Put a document in the place of the one before, whole or not at all."""
 
     @abstractmethod
-    async def remove(self, name: str) -> None:
-        """Remove a document, if it is there."""
+    async def remove(self, *names: str) -> None:
+        """Remove documents, those that are there; all of them or none."""
 
     @abstractmethod
     async def claim(self, name: str, value: bytes) -> bytes:

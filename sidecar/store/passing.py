@@ -23,9 +23,10 @@ class PassingStore(Store):
         """Put a document."""
         self._documents[name] = value
 
-    async def remove(self, name: str) -> None:
-        """Remove a document."""
-        self._documents.pop(name, None)
+    async def remove(self, *names: str) -> None:
+        """Remove documents."""
+        for name in names:
+            self._documents.pop(name, None)
 
     async def claim(self, name: str, value: bytes) -> bytes:
         """Put a document where there is none, and give the one that stands there."""

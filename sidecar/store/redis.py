@@ -47,9 +47,10 @@ class RedisStore(Store):
         """Put a document."""
         await self._ask("write", ("HSET", self._documents, name, value))
 
-    async def remove(self, name: str) -> None:
-        """Remove a document."""
-        await self._ask("write", ("HDEL", self._documents, name))
+    async def remove(self, *names: str) -> None:
+        """Remove documents."""
+        if names:
+            await self._ask("write", ("HDEL", self._documents, *names))
 
     async def claim(self, name: str, value: bytes) -> bytes:
         """Put a document where there is none, and give the one that stands there."""

@@ -48,9 +48,9 @@ class SqliteStore(Store):
         """Put a document."""
         await self._write(partial(_put, name=name, value=value))
 
-    async def remove(self, name: str) -> None:
-        """Remove a document."""
-        await self._clear(partial(_remove, name=name))
+    async def remove(self, *names: str) -> None:
+        """Remove documents."""
+        await self._clear(partial(_remove, names=names))
 
     async def claim(self, name: str, value: bytes) -> bytes:
         """Put a document where there is none, and give the one that stands there."""
@@ -109,8 +109,8 @@ def _put(connection: sqlite3.Connection, name: str, value: bytes) -> None:
     connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (name, value))
 
 
-def _remove(connection: sqlite3.Connection, name: str) -> None:
-    connection.execute("DELETE FROM documents WHERE name = ?", (name,))
+def _remove(connection: sqlite3.Connection, names: tuple[str, ...]) -> None:
+    connection.executemany("DELETE FROM documents WHERE name = ?", [(name,) for name in names])
 
 
 def _claim(connection: sqlite3.Connection, name: str, value: bytes) -> bytes:

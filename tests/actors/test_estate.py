@@ -3,8 +3,9 @@
 from contextlib import aclosing, asynccontextmanager
 
 import anyio
+import msgspec
 import pytest
-from builders import plan
+from builders import notice, plan
 from core.telling import event, status
 from msgspec.structs import replace
 from servers.http import whole
@@ -39,12 +40,18 @@ async def store(start_redis):
         yield store
 
 
+def planned(name, receiver):
+    """A replica's plan with one sink."""
+    sinks = {"ops": SinkPlan(kind=SinkKind.WEBHOOK, url=receiver.url(), timeout=0.2)}
+    return replace(plan(), state=StatePlan(store=StoreKind.REDIS, replica=name), notify=NotifyPlan(sinks=sinks))
+
+
 @asynccontextmanager
 async def at_work(name, store, receiver, release="2"):
     """Run one replica's notifier for as long as the block lasts, and then cut it off."""
-    sinks = {"ops": SinkPlan(kind=SinkKind.WEBHOOK, url=receiver.url(), timeout=0.2)}
-    planned = replace(plan(), state=StatePlan(store=StoreKind.REDIS, replica=name), notify=NotifyPlan(sinks=sinks))
-    notifier = Notifier(planned, store, running=lambda: release, publish=lambda _: None, log=lambda _: None)
+    notifier = Notifier(
+        planned(name, receiver), store, running=lambda: release, publish=lambda _: None, log=lambda _: None
+    )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(notifier.run)
         yield notifier
@@ -137,3 +144,50 @@ async def test_nobody_is_gone_who_could_not_write_either():
     async with receiving() as receiver, at_work("web-2", store, receiver):
         await until(has_looked_often)
     assert {name for name in store.kept if name.startswith("present/")} == {"present/web-1", "present/web-2"}
+
+
+async def test_one_of_those_that_are_left_settles(store):
+    """However long its sink fails: each would send everything else."""
+    async with receiving(*[whole(503)] * 1000) as broken, at_work("web-1", store, broken) as old:
+        old.tell(status("unhealthy"))
+        await until(lambda: store.read("outbox/web-1/ops", 10))
+        await until(lambda: store.get("replica/web-1/notices"))
+    failures = [whole(503)] * 40
+    async with (
+        receiving(*failures) as receiver,
+        at_work("web-2", store, receiver),
+        at_work("web-3", store, receiver),
+    ):
+
+        async def is_settled():
+            return set(await Ledger(store, "nobody").present()) == {"web-2", "web-3"} and not receiver.answers
+
+        await until(is_settled)
+        assert receiver.deliveries.qsize() == len(failures) + 2
+
+
+async def test_what_cannot_be_read_holds_up_no_message(store):
+    """Another version has written what was told, and that somebody is there: nothing is known of either."""
+    waiting = notice("a message")
+    await store.append("outbox/web-1/ops", [msgspec.json.encode(waiting)], 10)
+    await store.put("replica/web-1/notices", b"{")
+    await store.put("present/web-9", b"{")
+    await Ledger(store, "web-1").be_present(Present(1.0))
+    async with receiving() as receiver, at_work("web-2", store, receiver):
+        assert (await receiver.next()).headers["idempotency-key"] == waiting.id
+        await until_alone("web-2", store)
+
+
+async def test_a_reload_reaches_what_others_have_left(store):
+    """The operator has corrected the address: it goes there, and no longer where it was refused."""
+    await store.append("outbox/web-1/ops", [msgspec.json.encode(notice("a message"))], 10)
+    await Ledger(store, "web-1").be_present(Present(1.0))
+    async with (
+        receiving(*[whole(503)] * 1000) as broken,
+        receiving() as receiver,
+        at_work("web-2", store, broken) as notifier,
+    ):
+        await broken.next()
+        notifier.replan(planned("web-2", receiver))
+        await receiver.next()
+        await until_alone("web-2", store)

@@ -14,7 +14,7 @@ from servers.stores import FailingStore, MemoryStore
 from sidecar.actors.rollback import Rollback
 from sidecar.actors.seat import Pace
 from sidecar.core.errors import IllegalTransitionError
-from sidecar.core.releases.release import Hold, KnownGood
+from sidecar.core.releases.release import Hold, KnownGood, ReleasePhase
 from sidecar.core.releases.rollback import (
     Restorable,
     RollbackOrder,
@@ -24,7 +24,7 @@ from sidecar.core.releases.rollback import (
     advance,
 )
 from sidecar.core.rules import RollbackPlan
-from sidecar.ledger.records import Ledger
+from sidecar.ledger.records import Ledger, ReleaseRecord
 from sidecar.ledger.turns import confirm
 from sidecar.platforms import graphql
 from sidecar.platforms.command import Command
@@ -142,6 +142,18 @@ async def test_who_asks_looks_once_more_whether_somebody_has_said_hold(railway, 
     assert phase is (RollbackPhase.VERIFIED if asks else RollbackPhase.HELD)
     assert bool(railway.rollbacks) is asks
     assert asks or own.details[-1] == "on hold by root: an incident"
+
+
+async def test_who_asks_looks_once_more_whether_a_person_has_called_the_release_good(railway, replica, store):
+    """Perhaps at another replica, a moment ago."""
+    good = ReleaseRecord(
+        id="2", phase=ReleasePhase.GOOD, since=1.7e9, updated=1.7e9, reason="promoted by root", by="root"
+    )
+    await Ledger(store, "z").save_release(good)
+    own = replica()
+    assert await own.roll_back(TARGET) is RollbackPhase.HELD
+    assert own.details[-1] == "promoted by root"
+    assert railway.rollbacks == []
 
 
 async def test_a_rollback_whose_deployment_fails_is_failed(railway, replica):

@@ -4,7 +4,7 @@ import pytest
 from builders import plan, probe, process, verdict
 from msgspec.structs import replace
 
-from sidecar.core.actions import BeginDrain, CancelStart, EndChild, GiveUp, StartChild
+from sidecar.core.actions import BeginDrain, CancelDrain, CancelStart, EndChild, GiveUp, StartChild
 from sidecar.core.drain import DrainPhase, DrainStep
 from sidecar.core.errors import RefusedError
 from sidecar.core.events import EventKind
@@ -117,6 +117,16 @@ def test_a_command_that_is_replaced_is_drained_as_any_other():
     sidecar = AsParent().ready().take(REPLACEMENT)
     assert sidecar.actions[-1] == BeginDrain(sidecar.state.gateway.process, REPLACEMENT.reason)
     assert sidecar.take(REPLACEMENT).actions.count(sidecar.actions[-1]) == 1
+
+
+def test_a_drain_that_is_under_way_becomes_the_replacements_own():
+    """No recovery calls it off any more: another command is to run, however well this one is."""
+    sidecar = AsParent(drain_after=0.0, min_uptime=0.0).ready().see(Outcome.FAIL, evidence=Evidence.REFUSED)
+    assert sidecar.state.drain.phase is DrainPhase.LAME_DUCK
+    began = len(sidecar.actions)
+    sidecar.take(REPLACEMENT).see(Outcome.PASS)
+    assert (sidecar.state.drain.phase, sidecar.state.drain.reason) == (DrainPhase.LAME_DUCK, REPLACEMENT.reason)
+    assert not [action for action in sidecar.actions[began:] if isinstance(action, BeginDrain | CancelDrain)]
 
 
 def test_a_command_that_is_replaced_and_does_not_listen_is_ended():

@@ -15,7 +15,7 @@ from sidecar.core.releases.release import JUDGED, Hold, KnownGood, ReleasePhase
 from sidecar.core.releases.rollback import RollbackPhase
 from sidecar.core.releases.sample import Sample
 from sidecar.core.rules import ReleasePlan
-from sidecar.ledger.recall import BAD, Stored, known_good, remember, standings
+from sidecar.ledger.recall import BAD, Stored, known_good, remember, replaced_by, standings
 from sidecar.ledger.records import ReleaseRecord
 
 NOW, WALL = 1000.0, 1.7e9
@@ -59,6 +59,17 @@ def test_a_decision_that_is_told_again_outranks_none_that_was_made_meanwhile():
     bad, promoted = record("2", ReleasePhase.BAD, 50.0), record("2", ReleasePhase.GOOD, 20.0, replica="b")
     told_again = replace(bad, replica="c", updated=WALL - 10.0)
     assert standings([told_again, promoted, bad])["2"] is promoted
+
+
+def test_who_calls_a_release_good_has_the_last_word():
+    """Another replica, that has not heard of it yet, may condemn the release meanwhile; only a person takes it back."""
+    promoted = record("2", ReleasePhase.GOOD, 50.0, by="ops")
+    condemned = record("2", ReleasePhase.BAD, 20.0, replica="b")
+    taken_back = record("2", ReleasePhase.ROLLED_BACK, 10.0, replica="b", by="ann")
+    for records in ([promoted, condemned], [condemned, promoted]):
+        assert standings(records)["2"] is promoted
+    for records in ([promoted, taken_back], [taken_back, promoted]):
+        assert standings(records)["2"] is taken_back
 
 
 def test_until_it_is_decided_each_replica_goes_on_with_its_own():
@@ -212,3 +223,18 @@ def test_a_rollback_is_unfinished_until_its_end_is_the_releases_end(phase):
     assert (unfinished is None) is (phase in (RollbackPhase.HELD, RollbackPhase.FAILED))
     assert unfinished is None or (unfinished.release, unfinished.target.release, unfinished.by) == ("2", "1", "root")
     assert recalled(bad, rollbacks=(rollback_record(phase, release="1"),)).unfinished is None
+
+
+def test_what_replaces_a_release_may_have_been_replaced_itself():
+    """Release 2 by 1, and 1 by 0: then 0 runs. A ring of them ends."""
+    turns = (
+        rollback_record(RollbackPhase.VERIFIED, release="2", target="1", asked=1),
+        rollback_record(RollbackPhase.VERIFIED, release="1", target="0", asked=1),
+    )
+    two, one, zero = (record(name, ReleasePhase.ROLLED_BACK) for name in "210")
+    stored = Stored(records=(two, one), rollbacks=turns, good=None, baseline=None, hold=None)
+    assert replaced_by(stored, "2").release == "0"
+    assert recalled(two, one, rollbacks=turns).unfinished.target.release == "0"
+    assert replaced_by(replace(stored, records=(two, record("1", ReleasePhase.GOOD))), "2").release == "1"
+    ring = (*turns, rollback_record(RollbackPhase.VERIFIED, release="0", target="2", asked=1))
+    assert replaced_by(replace(stored, records=(two, one, zero), rollbacks=ring), "2").release == "2"

@@ -59,6 +59,14 @@ async def test_a_release_whose_program_is_gone_cannot_be_restored() -> None:
         await parent.platform.find(TARGET)
 
 
+async def test_a_release_whose_command_runs_already_cannot_be_restored() -> None:
+    """It would be started again, and nothing would be another."""
+    parent = Parent()
+    parent.running = list(TARGET.command)
+    with pytest.raises(PlatformError, match="cannot restore 1: its command is the one that runs"):
+        await parent.platform.find(TARGET)
+
+
 async def test_a_gateway_that_must_not_be_ended_stays() -> None:
     """The rollback is held for that reason."""
     parent = Parent()

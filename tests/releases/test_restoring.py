@@ -163,12 +163,19 @@ async def test_a_restored_release_that_is_not_healthy_in_time_says_so(store: Mem
 
 
 @pytest.mark.parametrize(
-    "changes", [{"target": "1"}, {"asked_at": None}, {"asked_at": time() + 3600.0}, {"phase": RollbackPhase.VERIFIED}]
+    "changes",
+    [
+        {"target": "1"},
+        {"asked_at": None},
+        {"asked_at": time() + 3600.0},
+        {"asked_at": time() - 7200.0},
+        {"phase": RollbackPhase.VERIFIED},
+    ],
 )
 async def test_a_rollback_that_is_not_about_this_start_is_confirmed_by_nobody(
     store: MemoryStore, changes: dict
 ) -> None:
-    """To another release, never asked for, asked for while this one ran already, or at its end."""
+    """To another release, never asked for, asked for while this one ran already or long before, or at its end."""
     only = turn(**({"phase": RollbackPhase.VERIFYING} | changes))
     await Turns(store, "3").claim(1, only)
     async with following(store) as follower:

@@ -44,9 +44,9 @@ class MemoryStore(PassingStore):
         """Put a document."""
         await self._do("put", self._put(name, value))
 
-    async def remove(self, name: str) -> None:
-        """Remove a document."""
-        await self._do("remove", super().remove(name))
+    async def remove(self, *names: str) -> None:
+        """Remove documents."""
+        await self._do("remove", super().remove(*names))
 
     async def claim(self, name: str, value: bytes) -> bytes:
         """Put a document where there is none, and give the one that stands there."""

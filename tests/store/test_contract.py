@@ -28,6 +28,16 @@ async def test_a_document_is_put_replaced_and_removed(store: Store) -> None:
     assert await store.get("hold") is None
 
 
+async def test_many_documents_are_removed_in_one_go(store: Store) -> None:
+    """So that nobody who is killed meanwhile leaves half of what belongs together; nothing else is touched."""
+    for name in ("turn/1", "turn/2", "hold"):
+        await store.put(name, b"one")
+    await store.remove("turn/1", "turn/2", "turn/3")
+    assert list(await store.documents("")) == ["hold"]
+    await store.remove()
+    assert list(await store.documents("")) == ["hold"]
+
+
 @pytest.mark.parametrize("value", [b"", b"\0\xff\r\n", b"x" * 1_000_000], ids=["empty", "any bytes", "large"])
 async def test_a_value_is_any_bytes(store: Store, value: bytes) -> None:
     """They come back as they were put, claimed or appended."""

@@ -5,10 +5,11 @@ import asyncio
 import anyio
 import pytest
 import redis
+from servers.http import Peer
 from servers.redis import RedisServer, StartRedis
 
 from sidecar.core.plan import StatePlan, StoreKind
-from sidecar.store import open_store
+from sidecar.store import link, open_store
 from sidecar.store.contract import Store, StoreError
 from sidecar.store.redis import RedisStore
 
@@ -81,6 +82,26 @@ async def test_a_server_that_is_gone_is_told(start_redis: StartRedis, opened) ->
     with pytest.raises(StoreError, match=rf"cannot read the state in redis at 127\.0\.0\.1:{server.port}: ") as gone:
         await opened(RedisStore(url, "test")).get("x")
     assert "hunter22" not in f"{refused.value} {gone.value}"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"$abc\r\n", b"!\r\n", b"+" + b"x" * 100_000 + b"\r\n", b"*1\r\n" * 5000, b"*9999999\r\n" + b"+\r\n" * 2_000_000],
+    ids=["no number", "no type", "long line", "nested", "many lines"],
+)
+async def test_what_is_no_reply_of_a_redis_is_told(
+    reply: bytes, serve, opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends nothing, and takes no more memory than any reply that is expected."""
+    monkeypatch.setattr(link, "REPLY_AT_MOST", 100_000)
+
+    async def lie(peer: Peer) -> None:
+        await peer.say(reply)
+        await peer.until_hung_up()
+
+    server = await serve(lie)
+    with pytest.raises(StoreError, match="cannot read the state in redis at"):
+        await opened(RedisStore(f"redis://127.0.0.1:{server.port}", "test", within=5.0)).get("x")
 
 
 @pytest.mark.parametrize(

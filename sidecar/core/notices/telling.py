@@ -69,7 +69,7 @@ def close(state: Telling, why: str, now: float, teller: Teller) -> tuple[Notice,
     A hold is not: it is everybody's, and whoever ends it tells.
     """
     left = (topic for topic in state.topics.values() if topic.begun is not None and not _is_everybodys(topic))
-    return tuple(end(topic, why, now, teller)[1] for topic in left)
+    return tuple(end(topic, why, max(now, topic.told_at), teller)[1] for topic in left)
 
 
 def next_due(state: Telling, now: float, teller: Teller) -> float | None:

@@ -26,7 +26,7 @@ from sidecar.core.plan import Plan
 from sidecar.core.releases import probation
 from sidecar.core.releases.admission import INSURMOUNTABLE, Forbidden, admit, obstacles
 from sidecar.core.releases.memory import NOT_RECALLED
-from sidecar.core.releases.release import JUDGED, ReleasePhase, ReleaseState, ReleaseStep, advance
+from sidecar.core.releases.release import JUDGED, ReleasePhase, ReleaseState, ReleaseStep, advance, outranks
 from sidecar.core.releases.rollback import FINAL, RollbackOrder, RollbackPhase, RollbackStep
 from sidecar.core.releases.rollback import advance as advance_rollback
 from sidecar.core.releases.sample import Sample
@@ -189,7 +189,7 @@ def _recall(state: State, fact: MemoryRecalled, now: float) -> State:
     if is_first and own.phase in JUDGED:
         return replace(state, release=_resume(own, told, now))
     is_news = told.phase is not own.phase and told.phase not in JUDGED
-    if is_news and (own.phase in JUDGED or told.since > own.since + (TOGETHER if told.by is None else 0.0)):
+    if is_news and (own.phase in JUDGED or outranks(told, own, margin=TOGETHER if told.by is None else 0.0)):
         decided = replace(own, phase=told.phase, since=told.since, reason=told.reason, by=told.by, served=told.served)
         return replace(state, release=decided)
     return state
@@ -277,4 +277,4 @@ def _advance_rollback(state: State, fact: RollbackAdvanced, now: float) -> State
     if release is None or release.phase is not ReleasePhase.BAD:
         return state
     step = ReleaseStep.ROLL_BACK if phase is RollbackPhase.VERIFIED else ReleaseStep.HOLD
-    return replace(state, release=advance(release, step, f"{release.reason}; {fact.detail}", now))
+    return replace(state, release=advance(release, step, f"{release.reason}; {fact.detail}", now, by=release.by))

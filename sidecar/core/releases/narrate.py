@@ -8,7 +8,7 @@ from sidecar.core.events import Event, EventKind
 from sidecar.core.facts import Fact, HoldEnded, MemoryRecalled, RollbackAdvanced
 from sidecar.core.releases.memory import NOT_RECALLED
 from sidecar.core.releases.release import JUDGED, ReleasePhase, ReleaseState
-from sidecar.core.releases.rollback import FINAL, RollbackPhase
+from sidecar.core.releases.rollback import RollbackPhase
 from sidecar.core.severity import Severity
 from sidecar.core.state import State
 
@@ -36,7 +36,8 @@ def _by(is_learnt: bool, events: Iterator[Event]) -> Iterator[Event]:  # noqa: F
 def _is_release_learnt(before: State, after: State, fact: Fact) -> bool:
     """Tell whether the store says what has become of the release, or whoever carries its rollback out."""
     if isinstance(fact, RollbackAdvanced):
-        return before.rollback.phase is RollbackPhase.FOLLOWING and after.rollback.phase in FINAL
+        # That it has failed, this replica may have found out alone, and it is better told twice than not at all.
+        return before.rollback.phase is RollbackPhase.FOLLOWING and after.rollback.phase is RollbackPhase.VERIFIED
     if not isinstance(fact, MemoryRecalled) or before.memory.unfit == NOT_RECALLED or after.release is None:
         return False
     told = fact.memory.release

@@ -121,8 +121,12 @@ def holds_back(state: State, now: float) -> Iterator[str]:
 
 
 def _is_replaced(state: State) -> bool:
-    """Tell whether the earlier release runs here already, in the place of the one that is judged."""
-    return state.plan.rollback.platform is PlatformKind.PARENT and state.rollback.phase is RollbackPhase.VERIFYING
+    """Tell whether the earlier release runs here already, in the place of the one that is judged.
+
+    Also if it has taken longer to become healthy than was allowed: then it runs all the same, and nobody else does.
+    """
+    is_asked = state.rollback.phase in (RollbackPhase.VERIFYING, RollbackPhase.FAILED) and not state.child.asked
+    return is_asked and state.plan.rollback.platform is PlatformKind.PARENT
 
 
 def _may_be_known(state: State, release: ReleaseState, now: float) -> bool:

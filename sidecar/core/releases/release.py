@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -109,6 +110,36 @@ class ReleaseState(Struct, frozen=True, kw_only=True):
     """Seconds that it was unhealthy by its own fault while it baked."""
     restarts: int = 0
     """How often its gateway ended unasked."""
+
+
+class Decision(Protocol):
+    """What was decided about a release."""
+
+    @property
+    def phase(self) -> ReleasePhase:
+        """What it has become."""
+
+    @property
+    def since(self) -> float:
+        """When."""
+
+    @property
+    def by(self) -> str | None:
+        """The person who has decided it."""
+
+
+def outranks(one: Decision, other: Decision, *, margin: float = 0.0) -> bool:
+    """Tell whether one decision about a release stands against another: the later one by more than ``margin`` seconds.
+
+    But who calls a release good has the last word over whatever is found out about it by itself.
+    """
+    if _is_promoted(one) != _is_promoted(other) and (one.by is None or other.by is None):
+        return _is_promoted(one)
+    return one.since > other.since + margin
+
+
+def _is_promoted(decision: Decision) -> bool:
+    return decision.phase is ReleasePhase.GOOD and decision.by is not None
 
 
 def advance(

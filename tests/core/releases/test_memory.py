@@ -11,6 +11,7 @@ from sidecar.core.facts import (
     ChildStarted,
     GatewayAppeared,
     MemoryRecalled,
+    ReleasePromoted,
     RollbackAdvanced,
     RollbackOrdered,
 )
@@ -39,6 +40,20 @@ def test_a_decision_that_was_heard_of_is_as_old_as_it_is():
     promoted = replace(bad, phase=ReleasePhase.GOOD, reason="promoted", by="ops", since=story.now + 0.1)
     story.tell(MemoryRecalled(replace(KNOWN, release=promoted)), after=15.0)
     assert story.phase is ReleasePhase.GOOD
+
+
+def test_a_promotion_stands_against_what_another_replica_finds_out_meanwhile():
+    """And it stands here, where the release was condemned after it: whoever has said it knows why."""
+    story = Story().serve().tell(ReleasePromoted("the crashes had another cause", "ops"))
+    bad = replace(story.state.release, phase=ReleasePhase.BAD, reason="slow", by=None, since=story.now + 5.0)
+    story.tell(MemoryRecalled(replace(KNOWN, release=bad)), after=15.0)
+    assert story.phase is ReleasePhase.GOOD
+    promoted = story.state.release
+    other = Story().serve()
+    other.tell(MemoryRecalled(replace(KNOWN, release=replace(bad, since=other.now)))).tell(MemoryRecalled(KNOWN))
+    assert other.phase is ReleasePhase.BAD
+    other.tell(MemoryRecalled(replace(KNOWN, release=replace(promoted, since=other.now - 9.0))))
+    assert other.phase is ReleasePhase.GOOD
 
 
 @pytest.mark.parametrize("is_remembered", [False, True])

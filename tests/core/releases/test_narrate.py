@@ -196,7 +196,15 @@ def test_a_rollback_that_another_replica_carries_out_is_told_by_that_one():
     unfinished = replace(rolling(RollbackPhase.IDLE), memory=Memory(unfinished=ORDER))
     (begun,) = told(holding(None, unfit=None), unfinished, MemoryRecalled(Memory(unfinished=ORDER)))
     assert (begun.kind, begun.elsewhere, begun.severity) == (EventKind.ROLLBACK_BEGUN, True, Severity.INFO)
-    for phase, step in ((RollbackPhase.VERIFIED, RollbackStep.CONFIRM), (RollbackPhase.HELD, RollbackStep.HOLD)):
-        for before, is_learnt in ((RollbackPhase.FOLLOWING, True), (RollbackPhase.VERIFYING, False)):
-            (ended,) = told(rolling(before), rolling(phase), RollbackAdvanced(step, ""))
-            assert (ended.kind, ended.elsewhere) == (EventKind.ROLLBACK_ENDED, is_learnt)
+    following, verifying = rolling(RollbackPhase.FOLLOWING), rolling(RollbackPhase.VERIFYING)
+    for before, is_learnt in ((following, True), (verifying, False)):
+        (ended,) = told(before, rolling(RollbackPhase.VERIFIED), RollbackAdvanced(RollbackStep.CONFIRM, ""))
+        assert (ended.kind, ended.elsewhere) == (EventKind.ROLLBACK_ENDED, is_learnt)
+
+
+def test_a_rollback_that_has_come_to_no_good_end_is_told_by_each():
+    """Who follows may have found that out alone: the store fails, and nobody else is left. Then people must be told."""
+    (ended,) = told(
+        rolling(RollbackPhase.FOLLOWING), rolling(RollbackPhase.HELD), RollbackAdvanced(RollbackStep.HOLD, "")
+    )
+    assert (ended.elsewhere, ended.severity) == (False, Severity.ERROR)

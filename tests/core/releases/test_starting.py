@@ -74,6 +74,10 @@ def test_a_parent_undoes_a_release_that_does_not_start():
     assert not story.state.health.ready
     story.tell(RollbackAdvanced(RollbackStep.VERIFY, ""))
     assert story.state.health.ready
+    late = Story(story.state.plan)
+    late.state = story.state
+    late.tell(RollbackAdvanced(RollbackStep.FAIL, "not healthy within 600 s"))
+    assert late.state.health.ready
     story.tell(RollbackAdvanced(RollbackStep.CONFIRM, ""))
     assert (story.state.running, story.state.health.ready) == ("1", True)
 

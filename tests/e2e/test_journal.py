@@ -88,7 +88,7 @@ def test_a_frozen_gateway_is_replayed_too(deployment: Deployment) -> None:
 
 def test_a_rollback_is_replayed_too(deployment: Deployment) -> None:
     """With a greater budget for restarts the release would not have been rolled back, and nobody paged."""
-    deploy_good(deployment)
+    deploy_good(deployment, "--status", "5")
     bad = deploy_bad(deployment)
     bad.event("rollback_ended", after="verified")
     bad.signal(signal.SIGTERM)

@@ -32,7 +32,7 @@ def measure(directory: Path, part: float) -> Samples:
     ):
         sidecar.wait_ready()
         ask(sidecar.port, "/metrics")
-        time.sleep(part * _HOUR * _INTERVAL / 10)
+        time.sleep(part * _HOUR * _INTERVAL / 10)  # what is measured is time that passes: first unseen, then seen
         before = memory(sidecar.pid).resident
         time.sleep(part * _HOUR * _INTERVAL)
         return {"memory_grown": [(memory(sidecar.pid).resident - before) / 1e6]}

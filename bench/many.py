@@ -67,7 +67,7 @@ def _run(directory: Path, seconds: float, interval: str, apart: int, probes: int
         time.sleep(min(3.0, seconds + _INTERVAL))  # so that each has come once before
         earlier = _arrivals(target)
         before = processor_seconds(sidecar.pid)
-        time.sleep(seconds)
+        time.sleep(seconds)  # the time that is measured
         used = processor_seconds(sidecar.pid) - before
         arrivals = _arrivals(target)
     number = sum(map(len, arrivals.values()))

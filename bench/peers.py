@@ -140,10 +140,10 @@ class _Bench:
             for running_one in all_running:
                 if running_one.contender.scraped:
                     stack.enter_context(_scraping(running_one))
-            time.sleep(min(5.0, seconds))
+            time.sleep(min(5.0, seconds))  # to warm up
             _arrivals(target)
             before = {one.contender.name: (processor_seconds(one.pid), time.monotonic()) for one in all_running}
-            time.sleep(seconds)
+            time.sleep(seconds)  # the time that is measured
             taken: dict[str, dict[str, list[float]]] = {"resident": {}, "cpu": {}, "checks_per_cpu_second": {}}
             counted = None
             for one in all_running:

@@ -73,7 +73,7 @@ def measure(directory: Path, seconds: float) -> Samples:
         time.sleep(min(_WARM_UP, seconds))
         counted = {name: _outcomes(sidecar) for name, sidecar in sidecars.items()}
         before = {name: _read(sidecar) for name, sidecar in sidecars.items()}
-        time.sleep(seconds)
+        time.sleep(seconds)  # the time that is measured
         after = {name: _read(sidecar) for name, sidecar in sidecars.items()}
         held = memory(sidecars["default"].pid)
         held_state = memory(sidecars["state"].pid)

@@ -177,7 +177,8 @@ class Rollback:
         if hold is not None:
             return f"on hold by {hold.by}: {hold.reason}"
         standing = standings(records).get(self._order.release)
-        return standing.reason if standing is not None and standing.phase is ReleasePhase.GOOD else None
+        is_promoted = standing is not None and standing.phase is ReleasePhase.GOOD and standing.by is not None
+        return standing.reason if standing is not None and is_promoted else None
 
     async def _look(self) -> Next:
         """Find out whether the platform has heard. Only when nothing has shown up for long enough, it has not.
